@@ -1,0 +1,62 @@
+"""The `digitd` command: knows every subcommand's name and loads the package behind it only when it is called.
+
+So `digitd --help` stays fast, and the daemon never sees TensorFlow.
+"""
+
+import argparse
+import importlib
+import sys
+
+import digitd
+from digitd.daemon.errors import DigitdError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": (
+        "digitd.daemon.cli",
+        "recognise digits in the foreground, until the source ends or a signal comes",
+    ),
+    "devices": ("digitd.daemon.cli", "list the microphones by the names that --source mic:NAME takes"),
+    "config": ("digitd.daemon.cli", "print the effective configuration"),
+    "watch": ("digitd.daemon.cli", "follow the events of a running daemon's socket"),
+    "models": ("digitd.daemon.cli", "list the released bundles"),
+    "train": ("digitd.trainer.cli", "train a network from a TOML run file"),
+    "export": ("digitd.export.cli", "turn a trained run into a released bundle"),
+}
+"""Subcommand -> (the module whose `COMMANDS` implements it, one line of help)."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The top-level command line, without the subcommands' own arguments."""
+    listing = "\n".join(f"  {name:<9} {text}" for name, (_, text) in COMMANDS.items())
+    top = argparse.ArgumentParser(
+        prog="digitd",
+        description=digitd.__doc__,
+        usage="digitd [--version] COMMAND ...",
+        epilog=f"commands:\n{listing}\n\n`digitd COMMAND --help` tells the arguments of one.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"digitd {digitd.__version__}")
+    top.add_argument("command", choices=COMMANDS, help=argparse.SUPPRESS, metavar="COMMAND")
+    top.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; bad input is one line on stderr and exit status 2."""
+    arguments = parser().parse_args(argv)
+    module_name, help_text = COMMANDS[arguments.command]
+    command = importlib.import_module(module_name).COMMANDS[arguments.command]
+    sub = argparse.ArgumentParser(prog=f"digitd {arguments.command}", description=help_text)
+    command.add_arguments(sub)
+    try:
+        status: int = command.execute(sub.parse_args(arguments.arguments))
+    except DigitdError as error:
+        print(f"digitd: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
