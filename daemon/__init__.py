@@ -1,0 +1,4 @@
+"""Run time.
+
+The data path: source -> audio -> vad -> segmenter -> features -> recogniser -> decoder -> events -> sinks.
+"""

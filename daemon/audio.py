@@ -1,0 +1,125 @@
+"""Blocks of any size, rate and channel count -> live chunks of mono samples at the rate that the network hears."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from digitd.daemon.errors import AudioError
+
+Samples = NDArray[np.float32]
+
+LIVE_CHUNK_MS = 20
+"""A file fed fast, a pipe and a microphone are all taken in by pieces of this length: they give the same events."""
+
+FAST_RESAMPLING = "LQ"
+"""soxr's quality for wide-band sources: 20 ms of delay at 48 kHz where HQ costs 37, flat up to 0.67 of 8 kHz."""
+FULL_RESAMPLING = "HQ"
+"""soxr's quality for narrow-band sources, whose whole band is listened to; 115 ms of delay at 8 kHz."""
+NARROW_BAND_HZ = 12000
+"""Sources of a lower rate are narrow-band."""
+
+PCM16_SCALE = np.float32(1 / 32768)
+"""s16 full scale -> [-1, 1)."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a source hands over: some frames as they came, after a gap where the source lost some."""
+
+    frames: Samples
+    """float32 [n_frames, n_channels], full scale 1."""
+    dropped_frames: int = 0
+    """Frames that were lost right before this block."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of the stream that the network hears."""
+
+    samples: Samples
+    """float32 [n_samples], mono."""
+    start_sample: int
+    """Position of the first sample since the stream began, at the network's rate."""
+    taken_in_s: float
+    """How much of the stream has been taken in, this chunk included."""
+    dropped_s: float = 0.0
+    """Length of the gap right before this chunk."""
+
+
+def from_pcm16(raw: bytes, channels: int) -> Samples:
+    """float32 [n_frames, channels] of interleaved little-endian s16."""
+    return np.frombuffer(raw, "<i2").astype(np.float32).reshape(-1, channels) * PCM16_SCALE
+
+
+class Intake:
+    """Checks, mixes down, cuts into live chunks and resamples one stream."""
+
+    def __init__(self, source_rate_hz: int, rate_hz: int) -> None:
+        if source_rate_hz < 1:
+            raise AudioError(f"a rate of {source_rate_hz} Hz cannot be heard; give the recording's true rate")
+        self._source_rate_hz = source_rate_hz
+        self._rate_hz = rate_hz
+        self._waiting = np.zeros(0, np.float32)  # mono, at the source's rate, less than a live chunk
+        self._taken_frames = 0  # of the source, gaps included, `_waiting` not
+        self._next_sample = 0  # of the output
+        self._dropped_s = 0.0
+        self._start_resampler()
+
+    def push(self, block: Block) -> Iterator[Chunk]:
+        """Chunks that are complete with `block`.
+
+        Raises:
+            AudioError: a sample is NaN or infinite.
+        """
+        if not np.isfinite(block.frames).all():
+            bad = int(np.flatnonzero(~np.isfinite(block.frames).all(axis=1))[0])
+            at_s = (self._taken_frames + len(self._waiting) + block.dropped_frames + bad) / self._source_rate_hz
+            raise AudioError(f"a sample at {at_s:.3f} s is NaN or infinite; repair or re-record the audio")
+        if block.dropped_frames:
+            yield from self._skip(block.dropped_frames)
+        mono = block.frames[:, 0] if block.frames.shape[1] == 1 else block.frames.mean(axis=1)
+        self._waiting = np.concatenate([self._waiting, mono])
+        while len(self._waiting) >= (length := self._live_chunk_frames()):
+            piece, self._waiting = self._waiting[:length], self._waiting[length:]
+            yield self._take_in(piece)
+
+    def finish(self) -> Iterator[Chunk]:
+        """What is left at the end of the stream."""
+        piece, self._waiting = self._waiting, self._waiting[:0]
+        last = self._take_in(piece, last=True)
+        self._start_resampler()
+        if len(last.samples):
+            yield last
+
+    def _skip(self, dropped_frames: int) -> Iterator[Chunk]:
+        """Close the stream before a gap, and go on after it: a gap is a gap in time, never glued."""
+        yield from self.finish()
+        self._taken_frames += dropped_frames
+        self._dropped_s += dropped_frames / self._source_rate_hz
+        self._next_sample = round(self._taken_frames * self._rate_hz / self._source_rate_hz)
+
+    def _live_chunk_frames(self) -> int:
+        """Frames to the next multiple of LIVE_CHUNK_MS, also where that is no whole number of frames (11,025 Hz)."""
+        chunks_taken = self._taken_frames * 1000 // (LIVE_CHUNK_MS * self._source_rate_hz)
+        next_end = -(-(chunks_taken + 1) * LIVE_CHUNK_MS * self._source_rate_hz // 1000)  # rounded up
+        return next_end - self._taken_frames
+
+    def _take_in(self, piece: Samples, *, last: bool = False) -> Chunk:
+        self._taken_frames += len(piece)
+        if self._resampler is not None:
+            piece = self._resampler.resample_chunk(piece, last=last)
+        chunk = Chunk(piece, self._next_sample, self._taken_frames / self._source_rate_hz, self._dropped_s)
+        self._next_sample += len(piece)
+        self._dropped_s = 0.0
+        return chunk
+
+    def _start_resampler(self) -> None:
+        self._resampler = None
+        if self._source_rate_hz != self._rate_hz:
+            quality = FULL_RESAMPLING if self._source_rate_hz < NARROW_BAND_HZ else FAST_RESAMPLING
+            self._resampler = soxr.ResampleStream(
+                self._source_rate_hz, self._rate_hz, 1, dtype="float32", quality=quality
+            )

@@ -1,0 +1,146 @@
+"""A released bundle: the network, what it hears, and the proof that it still answers as it did when it was released."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from digitd.daemon.audio import Samples
+from digitd.daemon.errors import BundleError, ConfigError
+from digitd.daemon.features import MelSpec, MelSpectrogram
+from digitd.daemon.settings import read
+from digitd.models import locate, names
+
+MANIFEST = "manifest.toml"
+GOLDEN = "golden.npz"
+
+Mode = Literal["always", "entry"]
+"""Operating points: `always` (an open microphone, few false digits), `entry` (digits are expected, few misses)."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The ONNX file and the names in it."""
+
+    file: str
+    sha256: str
+    input: str
+    """float32 [batch, n_mels, n_frames, 1]."""
+    output: str
+    """float32 [batch, n_labels], posteriors."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The least confidence of a digit, per mode, and where the numbers come from."""
+
+    always: float
+    entry: float
+    calibration: str
+
+    def of(self, mode: Mode) -> float:
+        """The threshold of a mode."""
+        return self.always if mode == "always" else self.entry
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How the bundle came to be."""
+
+    created: str
+    parameters: int
+    weights: str
+    """How the weights are stored: float32, float16 or int8."""
+    corpora: tuple[str, ...]
+    digitd: str
+    keras: str
+    tensorflow: str
+    tf2onnx: str
+    onnx: str
+    onnxruntime: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """manifest.toml."""
+
+    schema: Literal[1]
+    name: str
+    kind: Literal["isolated", "connected"]
+    labels: tuple[str, ...]
+    graph: Graph
+    features: MelSpec
+    thresholds: Thresholds
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A synthetic signal and the bundle's answers to it at its release."""
+
+    samples: Samples
+    """float32 [n_samples]."""
+    features: MelSpectrogram
+    """float32 [n_mels, n_frames]."""
+    posteriors: MelSpectrogram
+    """float32 [n_labels]."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files are whole; `Recogniser` proves that they answer right."""
+
+    folder: Path
+    manifest: Manifest
+    golden: Golden
+
+    @property
+    def graph_path(self) -> Path:
+        """The ONNX file."""
+        return self.folder / self.manifest.graph.file
+
+
+def load(name_or_dir: str) -> Bundle:
+    """Read a bundle by its name or from its folder.
+
+    Raises:
+        BundleError: there is none, its manifest does not fit, or its network is not the one that was released.
+    """
+    folder = locate(name_or_dir)
+    if folder is None:
+        raise BundleError(f"no bundle {name_or_dir!r}; released are {', '.join(names()) or 'none'}, or name a folder")
+    try:
+        manifest = read(Manifest, folder / MANIFEST)
+    except ConfigError as error:
+        raise BundleError(f"{error}; release the bundle again with `digitd export`") from error
+    bundle = Bundle(folder, manifest, _golden(folder))
+    _check_graph(bundle.graph_path, manifest.graph.sha256)
+    return bundle
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_graph(path: Path, sha256: str) -> None:
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); restore the released file") from error
+    if found != sha256:
+        raise BundleError(
+            f"{path}: its sha256 {found[:12]}... is not the manifest's {sha256[:12]}...; restore the released file"
+        )
+
+
+def _golden(folder: Path) -> Golden:
+    path = folder / GOLDEN
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Golden(arrays["samples"], arrays["features"], arrays["posteriors"])
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise BundleError(f"{path}: no golden vector ({error}); restore the released file") from error

@@ -1,0 +1,128 @@
+"""The daemon's subcommands: run, devices, config, watch, models."""
+
+import argparse
+import logging
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from digitd import models
+from digitd.daemon.command import Command
+from digitd.daemon.errors import SinkError
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a digitd.toml")
+    parser.add_argument(
+        "--source",
+        metavar="SPEC",
+        help="mic (default), mic:NAME, - (raw s16le on stdin), or a WAV or FLAC file",
+    )
+    parser.add_argument("--rate", type=int, metavar="HZ", help="rate of raw samples on stdin (default 16000)")
+    parser.add_argument("--channels", type=int, metavar="N", help="channels of raw samples on stdin (default 1)")
+    parser.add_argument("--pace", metavar="PACE", help="fast (default) or realtime, for a file or pipe")
+    parser.add_argument(
+        "--sink",
+        action="append",
+        metavar="SPEC",
+        help="stdout:text (default), stdout:strings, stdout:jsonl, unix:PATH; may be given again",
+    )
+    parser.add_argument("--model", metavar="NAME|DIR", help=f"a bundle (default {models.DEFAULT_MODEL})")
+    parser.add_argument("--provider", metavar="PROVIDER", help="auto (default), cpu or cuda")
+    parser.add_argument(
+        "--mode", metavar="MODE", help="always (default: an open microphone) or entry (digits are expected)"
+    )
+    parser.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning (default) or error")
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The command line as a table like digitd.toml's, of the flags that were given."""
+    table: dict[str, Any] = {
+        "source": {
+            "spec": arguments.source,
+            "rate_hz": arguments.rate,
+            "channels": arguments.channels,
+            "pace": arguments.pace,
+        },
+        "model": {"name": arguments.model, "mode": arguments.mode, "provider": arguments.provider},
+        "sinks": arguments.sink,
+        "log_level": arguments.log_level,
+    }
+    return {key: value for key, value in _given(table).items() if value != {}}
+
+
+def _given(table: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _given(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None
+    }
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from digitd.daemon.config import compose
+    from digitd.daemon.service import serve
+
+    config = compose(arguments.config, _flags(arguments))
+    logging.basicConfig(level=config.log_level.upper(), stream=sys.stderr, format="digitd: %(levelname)s: %(message)s")
+    serve(config)
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    import tomli_w
+
+    from digitd.daemon.config import compose, effective
+
+    sys.stdout.write(tomli_w.dumps(effective(compose(arguments.config, _flags(arguments)))))
+    return 0
+
+
+def _devices(_arguments: argparse.Namespace) -> int:
+    from digitd.daemon.sources.microphone import microphones
+
+    for device in microphones():
+        mark = "  (default)" if device.default else ""
+        print(f"mic:{device.name}  {device.channels} channel(s), {device.rate_hz} Hz{mark}")
+    return 0
+
+
+def _models(_arguments: argparse.Namespace) -> int:
+    from digitd.daemon.bundle import load
+
+    for name in models.names():
+        manifest = load(name).manifest
+        mark = "  (default)" if name == models.DEFAULT_MODEL else ""
+        labels = " ".join(manifest.labels)
+        print(f"{name}  {manifest.kind}, {manifest.origin.parameters:,} parameters, labels {labels}{mark}")
+    return 0
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, help="the path that `digitd run --sink unix:PATH` was given")
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(arguments.path))
+        except OSError as error:
+            raise SinkError(
+                f"{arguments.path}: nobody answers ({error.strerror or error}); is `digitd run` using it?"
+            ) from error
+        with client.makefile("r", encoding="utf-8") as lines:
+            for line in lines:
+                print(line, end="", flush=True)
+    return 0
+
+
+def _no_arguments(_parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+COMMANDS = {
+    "run": Command(_add_run, _run),
+    "config": Command(_add_run, _config),
+    "devices": Command(_no_arguments, _devices),
+    "models": Command(_no_arguments, _models),
+    "watch": Command(_add_watch, _watch),
+}

@@ -1,0 +1,53 @@
+"""The one tree of errors; a message names the offending value and the remedy.
+
+DigitdError                 every error that a user can mend; the command line prints one line, exit status 2
+|-- ConfigError             a TOML file or a command-line value
+|-- AudioError              a recording or stream that cannot be heard
+|   `-- MicrophoneError     a microphone that is not there or cannot be opened
+|-- BundleError             a bundle that is missing, damaged or does not answer as it did when released
+|-- ProviderError           an execution provider that was asked for and is not in use
+|-- SinkError               a sink that cannot be opened
+|-- CorpusError             recordings that cannot be trained on
+|-- TrainingError           a run folder or run file that cannot be used
+`-- ExportError             a network that did not survive its conversion
+"""
+
+
+class DigitdError(Exception):
+    """Root of all errors that a user can mend."""
+
+
+class ConfigError(DigitdError):
+    """A TOML file or a command-line value is wrong."""
+
+
+class AudioError(DigitdError):
+    """A recording or a stream of samples cannot be heard."""
+
+
+class MicrophoneError(AudioError):
+    """A microphone is not there or cannot be opened."""
+
+
+class BundleError(DigitdError):
+    """A bundle is missing, damaged, or does not answer as it did when it was released."""
+
+
+class ProviderError(DigitdError):
+    """The execution provider that was asked for is not the one in use."""
+
+
+class SinkError(DigitdError):
+    """A sink cannot be opened."""
+
+
+class CorpusError(DigitdError):
+    """Recordings are missing or cannot be trained on."""
+
+
+class TrainingError(DigitdError):
+    """A run folder or a run file cannot be used."""
+
+
+class ExportError(DigitdError):
+    """A network did not survive its conversion."""

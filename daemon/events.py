@@ -1,0 +1,122 @@
+"""What is published: schema 1, one JSON object a line, the same on every sink."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The model answers and the source is open."""
+
+    type: ClassVar[str] = "ready"
+    model: str
+    provider: str
+    """The provider in use: cpu or cuda."""
+    source: str
+    mode: str
+
+
+@dataclass(frozen=True)
+class Digit:
+    """A digit, final: it is never taken back."""
+
+    type: ClassVar[str] = "digit"
+    digit: str
+    confidence: float
+    start_s: float
+    """Where the word begins in the stream."""
+    end_s: float
+    """Where the word ends in the stream."""
+    emitted_s: float
+    """How much of the stream had been taken in."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Speech that was no digit, with the best guess."""
+
+    type: ClassVar[str] = "rejected"
+    guess: str
+    confidence: float
+    start_s: float
+    end_s: float
+    emitted_s: float
+
+
+@dataclass(frozen=True)
+class String:
+    """The digits that were said with less than the end-of-string silence between them."""
+
+    type: ClassVar[str] = "string"
+    digits: str
+    confidence: float
+    """Product of the digits' confidences: that all of them are right, were they independent."""
+    start_s: float
+    end_s: float
+    emitted_s: float
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """The source is in trouble or out of it."""
+
+    type: ClassVar[str] = "source"
+    state: str
+    """overrun: samples were lost."""
+    dropped_s: float
+    at_s: float
+    """Where in the stream."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The stream has ended; everything pending was published before."""
+
+    type: ClassVar[str] = "end"
+    emitted_s: float
+    """Length of the stream."""
+
+
+Body = Ready | Digit | Rejected | String | SourceState | End
+
+
+@dataclass(frozen=True)
+class Event:
+    """A body with its place in the stream's order and its time."""
+
+    body: Body
+    seq: int
+    stream: str
+    time: datetime
+
+    def to_json(self) -> str:
+        """One line of JSON without its line end."""
+        body = {key: _rounded(value) for key, value in dataclasses.asdict(self.body).items()}
+        time = self.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        head = {"v": SCHEMA, "type": self.body.type, "seq": self.seq, "stream": self.stream}
+        return json.dumps(head | body | {"time": time}, separators=(",", ":"), ensure_ascii=False)
+
+
+def _rounded(value: object) -> object:
+    """Times to a tenth of a millisecond, confidences to four places: more is noise."""
+    return round(value, 4) if isinstance(value, float) else value
+
+
+class Stamp:
+    """Numbers one stream's events without holes and dates them."""
+
+    def __init__(self, stream: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._stream = stream
+        self._now = now
+        self._next_seq = 0
+
+    def event(self, body: Body) -> Event:
+        """The next event of the stream."""
+        seq, self._next_seq = self._next_seq, self._next_seq + 1
+        return Event(body, seq, self._stream, self._now())

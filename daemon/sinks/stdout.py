@@ -1,0 +1,62 @@
+"""Lines on standard output, each flushed."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from digitd.daemon.errors import SinkError
+from digitd.daemon.events import Digit, Event, String
+from digitd.daemon.sinks.sink import ReaderGone
+
+Format = Callable[[Event], str | None]
+"""The line of an event, or None where it has none."""
+
+
+def digit_line(event: Event) -> str | None:
+    """`stdout:text`: a digit a line."""
+    return event.body.digit if isinstance(event.body, Digit) else None
+
+
+def string_line(event: Event) -> str | None:
+    """`stdout:strings`: a string of digits a line."""
+    return event.body.digits if isinstance(event.body, String) else None
+
+
+FORMATS: dict[str, Format] = {"text": digit_line, "strings": string_line, "jsonl": Event.to_json}
+
+
+class StdoutSink:
+    """Writes one format to standard output."""
+
+    def __init__(self, line: Format) -> None:
+        self._line = line
+
+    def publish(self, event: Event) -> None:
+        """Write the event's line.
+
+        Raises:
+            ReaderGone: the pipe's reader has left.
+            SinkError: it cannot be written (a full disk, say).
+        """
+        line = self._line(event)
+        if line is None:
+            return
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            _discard_stdout()
+            raise ReaderGone from error
+        except OSError as error:
+            _discard_stdout()
+            raise SinkError(f"standard output cannot be written ({error.strerror})") from error
+
+    def close(self) -> None:
+        """Nothing is pending: each line was flushed."""
+
+
+def _discard_stdout() -> None:
+    """Keep the interpreter from flushing into a broken pipe once more when it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

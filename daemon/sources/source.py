@@ -1,0 +1,70 @@
+"""What every source offers, and which one a SPEC names."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Literal, Protocol
+
+from digitd.daemon.audio import Block
+from digitd.daemon.settings import setting
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Where audio comes from."""
+
+    spec: str = "mic"
+    """`mic`, `mic:NAME`, `-` (raw s16le on stdin), or the path of a WAV or FLAC file."""
+    rate_hz: int = setting(16000, at_least=1000, at_most=768000)
+    """Rate of raw samples on stdin; files know theirs."""
+    channels: int = setting(1, at_least=1, at_most=64)
+    """Channels of raw samples on stdin, interleaved."""
+    pace: Literal["fast", "realtime"] = "fast"
+    """Whether a file or pipe runs as fast as it can."""
+
+
+class Source(Protocol):
+    """A stream of audio."""
+
+    name: str
+    """The stream's name on its events."""
+    rate_hz: int
+
+    def blocks(self, stop: Event) -> Iterator[Block]:
+        """Blocks as they come, until the source ends or `stop` is set; looks at `stop` ten times a second or more.
+
+        Raises:
+            AudioError: the audio is damaged, or no longer comes.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the device or file back."""
+        ...
+
+
+def open_source(config: SourceConfig, rate_hz: int) -> Source:
+    """The source that `config.spec` names; `rate_hz` is what a microphone is asked for first.
+
+    Raises:
+        AudioError: it cannot be opened.
+    """
+    source: Source
+    if config.spec == "mic" or config.spec.startswith("mic:"):
+        from digitd.daemon.sources.microphone import MicrophoneSource
+
+        return MicrophoneSource(config.spec.removeprefix("mic").removeprefix(":") or None, rate_hz)
+    if config.spec == "-":
+        from digitd.daemon.sources.pipe import PipeSource
+
+        source = PipeSource(config.rate_hz, config.channels)
+    else:
+        from digitd.daemon.sources.recording import RecordingSource
+
+        source = RecordingSource(Path(config.spec))
+    if config.pace == "realtime":
+        from digitd.daemon.sources.paced import PacedSource
+
+        source = PacedSource(source)
+    return source
