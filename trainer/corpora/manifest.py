@@ -1,0 +1,40 @@
+"""A folder with manifest.tsv: one line a file, tab-separated, with its kind, corpus, speaker and label."""
+
+import csv
+from pathlib import Path
+
+from digitd.daemon.errors import CorpusError
+from digitd.trainer.corpora.recording import Recording
+
+COLUMNS = ("path", "kind", "corpus", "speaker", "label")
+WORD_KINDS = ("digits", "other-words")
+"""Kinds in which a file holds one word."""
+
+
+def read(folder: Path) -> list[Recording]:
+    """Recordings of one word each.
+
+    Raises:
+        CorpusError: the manifest is missing, lacks a column, or names a file that is not there.
+    """
+    path = folder / "manifest.tsv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); give a folder with a manifest") from error
+    return [_recording(folder, path, line, row) for line, row in enumerate(rows, start=2) if _is_word(path, row)]
+
+
+def _is_word(path: Path, row: dict[str, str]) -> bool:
+    missing = [column for column in COLUMNS if row.get(column) is None]
+    if missing:
+        raise CorpusError(f"{path}: lacks the column(s) {', '.join(missing)}; a manifest has {', '.join(COLUMNS)}")
+    return row["kind"] in WORD_KINDS
+
+
+def _recording(folder: Path, path: Path, line: int, row: dict[str, str]) -> Recording:
+    audio = folder / row["path"]
+    if not audio.is_file():
+        raise CorpusError(f"{path}:{line}: {row['path']} is not there; restore it or take its line out")
+    return Recording(audio, row["label"], row["speaker"], row["corpus"])

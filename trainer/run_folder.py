@@ -1,0 +1,160 @@
+"""The folder of one training: what went in, how it went, what came out; every file is written beside, then renamed."""
+
+import csv
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from digitd.daemon.errors import TrainingError
+from digitd.daemon.settings import as_table, read
+from digitd.trainer.corpora.recording import Recording
+from digitd.trainer.runfile import Run
+from digitd.trainer.split import Split
+
+VERSIONED = ("digitd", "keras", "tensorflow-cpu", "tensorflow", "numpy", "soxr", "webrtcvad-wheels")
+
+
+class RunFolder:
+    """Names, writes and reads the files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.model = path / "model.keras"
+        """The trained network; there only when the run is finished."""
+
+    @classmethod
+    def create(cls, path: Path, run: Run, split: Split, labels: tuple[str, ...]) -> "RunFolder":
+        """A new folder with what goes in.
+
+        Raises:
+            TrainingError: it exists already or cannot be written.
+        """
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise TrainingError(f"{path}: exists already; name another --out, or go on with --resume") from error
+        except OSError as error:
+            raise TrainingError(f"{path}: cannot be made ({error.strerror}); name a writable --out") from error
+        folder = cls(path)
+        folder.write_text("labels.json", json.dumps(labels))
+        folder.write_text("versions.json", json.dumps(versions(), indent=2))
+        folder.write_text("split.tsv", _split_table(split))
+        folder.write_text("run.toml", tomli_w.dumps(as_table(run)))
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """A folder that `create` made.
+
+        Raises:
+            TrainingError: it is none.
+        """
+        if not (path / "run.toml").is_file():
+            raise TrainingError(f"{path}: no run folder (it has no run.toml); give one that `digitd train` made")
+        return cls(path)
+
+    @property
+    def run(self) -> Run:
+        """The effective configuration."""
+        return read(Run, self.path / "run.toml")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each posterior stands for."""
+        return tuple(json.loads((self.path / "labels.json").read_text(encoding="utf-8")))
+
+    @property
+    def split(self) -> Split:
+        """Which recording was in which part.
+
+        Raises:
+            TrainingError: the run is not finished.
+        """
+        if not self.model.is_file():
+            raise TrainingError(
+                f"{self.path}: is not finished (no {self.model.name}); go on with `digitd train --resume`"
+            )
+        parts: dict[str, list[Recording]] = {"train": [], "validation": [], "test": []}
+        with (self.path / "split.tsv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                parts[row["part"]].append(Recording(Path(row["file"]), row["label"], row["speaker"], row["corpus"]))
+        return Split(self.run.split.kind, *(tuple(members) for members in parts.values()))
+
+    @property
+    def history(self) -> list[dict[str, str]]:
+        """One row an epoch: epoch, loss, accuracy, val_loss, val_accuracy."""
+        try:
+            with (self.path / "history.csv").open(encoding="utf-8", newline="") as file:
+                return list(csv.DictReader(file))
+        except FileNotFoundError:
+            return []
+
+    @property
+    def checkpoint(self) -> tuple[int, Path] | None:
+        """The number of finished epochs and the file of the latest checkpoint."""
+        found = sorted((self.path / "checkpoints").glob("epoch-*.keras"))
+        return (int(found[-1].stem.removeprefix("epoch-")), found[-1]) if found else None
+
+    def save_epoch(self, epochs_done: int, history: list[dict[str, Any]], save: Callable[[Path], None]) -> None:
+        """Keep the state after an epoch: a kill at any moment leaves the state before or after it."""
+        self.path.joinpath("checkpoints").mkdir(exist_ok=True)
+        previous = self.checkpoint
+        self.write(f"checkpoints/epoch-{epochs_done:05d}.keras", save)
+        self.write_history(history)
+        if previous is not None:
+            previous[1].unlink()
+
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
+        """Replace history.csv."""
+        columns = list(rows[0]) if rows else []
+        lines = [",".join(columns)] + [",".join(str(row[column]) for column in columns) for row in rows]
+        self.write_text("history.csv", "\n".join(lines) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file whole or not at all."""
+        self.write(name, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def write(self, name: str, save: Callable[[Path], object]) -> None:
+        """Let `save` write beside the file, then put it in its place.
+
+        Raises:
+            TrainingError: it cannot be written; what was there before still is.
+        """
+        target = self.path / name
+        beside = target.with_name(f".{target.name}.part{target.suffix}")
+        try:
+            save(beside)
+            beside.replace(target)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise TrainingError(
+                f"{target}: cannot be written ({error.strerror or error}); free or mend the disk"
+            ) from error
+
+
+def versions() -> dict[str, str]:
+    """What the run was made with."""
+    found = {"python": platform.python_version(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    for name in VERSIONED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _split_table(split: Split) -> str:
+    """Tab-separated: part, corpus, speaker, label, file."""
+    lines = ["part\tcorpus\tspeaker\tlabel\tfile"]
+    for part in ("train", "validation", "test"):
+        lines += [
+            f"{part}\t{member.corpus}\t{member.speaker}\t{member.label}\t{member.path}"
+            for member in getattr(split, part)
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,88 @@
+"""A run: everything that decides what a training gives, read from a TOML file."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from digitd.daemon.errors import ConfigError, CorpusError
+from digitd.daemon.features import MelSpec
+from digitd.daemon.settings import read, setting
+from digitd.trainer import corpora
+from digitd.trainer.corpora.recording import Recording
+from digitd.trainer.room import RoomConfig
+from digitd.trainer.split import SplitConfig
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """A folder of recordings."""
+
+    reader: str
+    folder: str
+    """Environment variables are filled in; a relative folder is taken from where the run file lies."""
+    labels: tuple[str, ...] = ()
+    """Only these; empty: all that the corpus has."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the network is fitted."""
+
+    epochs: int = setting(10, at_least=1, at_most=10000)
+    batch_size: int = setting(64, at_least=1, at_most=65536)
+    optimiser: Literal["adam"] = "adam"
+    learning_rate: float = setting(0.001, at_least=1e-9, at_most=10)
+    takes: int = setting(1, at_least=1, at_most=1000)
+    """In so many rooms each recording of the training part is heard."""
+    speed_range: float = setting(0.0, at_least=0, at_most=0.5)
+    """Each take of the training part is played up to this share faster or slower."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run file."""
+
+    name: str
+    network: str
+    corpora: tuple[CorpusConfig, ...]
+    seed: int = setting(1, at_least=0)
+    features: MelSpec = field(default_factory=MelSpec)
+    room: RoomConfig = field(default_factory=RoomConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def read_run(path: Path) -> Run:
+    """The run of a TOML file.
+
+    Raises:
+        ConfigError: all its problems.
+    """
+    return read(Run, path)
+
+
+def recordings(run: Run, base: Path) -> list[Recording]:
+    """All recordings of the run's corpora; relative folders are taken from `base`.
+
+    Raises:
+        ConfigError: a folder names an environment variable that is not set.
+        CorpusError: a corpus cannot be read, or has none of the labels.
+    """
+    found: list[Recording] = []
+    for corpus in run.corpora:
+        members = corpora.read(corpus.reader, base / _filled_in(corpus.folder))
+        kept = [member for member in members if not corpus.labels or member.label in corpus.labels]
+        if not kept:
+            raise CorpusError(f"{corpus.folder}: none of {len(members)} recordings has one of the labels asked for")
+        found += kept
+    if not found:
+        raise ConfigError(f"run {run.name!r} names no corpora; add a [[corpora]] table")
+    return found
+
+
+def _filled_in(folder: str) -> str:
+    filled = os.path.expandvars(folder)
+    if "$" in filled:
+        raise ConfigError(f"corpora.folder = {folder!r} names an environment variable that is not set; set it")
+    return filled

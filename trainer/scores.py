@@ -1,0 +1,43 @@
+"""What is measured of a recogniser; the trainer's reports and the exporter's metrics read off the same functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.stats import binomtest
+
+from digitd.daemon.events import Digit, Rejected
+
+EARLY_S = 0.3
+LATE_S = 0.4
+"""An event counts for a word if its middle lies between EARLY_S before and LATE_S after it."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a composed stream."""
+
+    label: str
+    speaker: str
+    start_s: float
+    end_s: float
+
+
+def share_right(right: int, total: int) -> dict[str, float]:
+    """A share with its 95 % interval (Wilson 1927), as a plain table."""
+    interval = binomtest(right, total).proportion_ci(method="wilson")
+    return {"share": round(right / total, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
+
+
+def assigned(words: Sequence[Word], found: Sequence[Digit | Rejected]) -> list[list[Digit | Rejected]]:
+    """For each word the events whose middle lies on it; an event between two words belongs to the nearer one."""
+    per_word: list[list[Digit | Rejected]] = [[] for _ in words]
+    for event in found:
+        middle_s = (event.start_s + event.end_s) / 2
+        nearest = min(range(len(words)), key=lambda n: _distance_s(words[n], middle_s))
+        if words[nearest].start_s - EARLY_S <= middle_s <= words[nearest].end_s + LATE_S:
+            per_word[nearest].append(event)
+    return per_word
+
+
+def _distance_s(word: Word, at_s: float) -> float:
+    return max(word.start_s - at_s, at_s - word.end_s, 0.0)
