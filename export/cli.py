@@ -1,0 +1,35 @@
+"""The exporter's subcommand: export."""
+
+import argparse
+from pathlib import Path
+
+from digitd.daemon.command import Command
+from digitd.models import MODELS_DIR
+from digitd.trainer.run_folder import RunFolder
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="the run folder that `digitd train` made")
+    parser.add_argument("--name", required=True, help="the bundle's name")
+    parser.add_argument("--out", type=Path, default=MODELS_DIR, metavar="DIR", help="the folder of bundles")
+    parser.add_argument("--weights", choices=["float32", "float16", "int8"], default="int8", help="how they are stored")
+    parser.add_argument("--replace", action="store_true", help="put it in the place of a bundle of that name")
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    folder = RunFolder.open(arguments.run)
+    parts = folder.split
+    from digitd.export.release import Release, release
+
+    item = Release(arguments.name, folder, folder.run, parts, arguments.weights)
+    metrics = release(item, arguments.out, replace=arguments.replace)
+    right = metrics["test"]["always"]["right"]
+    print(
+        f"{arguments.out / arguments.name}: {metrics['weights']['bytes']:,} bytes, parity "
+        f"{metrics['parity_max_difference']:.1e}, test words right {right['share']:.1%} "
+        f"({right['low']:.1%}-{right['high']:.1%})"
+    )
+    return 0
+
+
+COMMANDS = {"export": Command(_add_export, _export)}
