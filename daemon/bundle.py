@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -140,7 +141,7 @@ def _check_graph(path: Path, sha256: str) -> None:
 def _golden(folder: Path) -> Golden:
     path = folder / GOLDEN
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Golden(arrays["samples"], arrays["features"], arrays["posteriors"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise BundleError(f"{path}: no golden vector ({error}); restore the released file") from error

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import socket
 import sys
 from pathlib import Path
@@ -59,6 +60,7 @@ def _given(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's products are too small to share between cores
     from digitd.daemon.config import compose
     from digitd.daemon.service import serve
 

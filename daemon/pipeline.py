@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from digitd.daemon.audio import LIVE_CHUNK_MS, Block, Chunk, Intake
+from digitd.daemon.audio import Block, Chunk, Intake
 from digitd.daemon.bundle import Mode
 from digitd.daemon.decoder import IsolatedDecoder, StringCollector, StringConfig
 from digitd.daemon.events import Body, Digit, End, SourceState
@@ -31,9 +31,9 @@ class FrontEnd:
         self._segmenter = Segmenter(config)
 
     @property
-    def speaking(self) -> bool:
-        """True while an utterance is open."""
-        return self._segmenter.speaking
+    def quiet_until_sample(self) -> int:
+        """Where the open utterance, or what may become one, begins; else how far the stream was heard."""
+        return self._segmenter.quiet_until_sample
 
     def push(self, chunk: Chunk) -> Iterator[Utterance]:
         """Utterances that end within `chunk`."""
@@ -42,6 +42,8 @@ class FrontEnd:
 
     def finish(self) -> Iterator[Utterance]:
         """The utterance that is open at the end of the stream."""
+        for frame in self._vad.finish():
+            yield from self._segmenter.push(frame)
         yield from self._segmenter.finish()
 
 
@@ -83,10 +85,7 @@ class Pipeline:
             yield SourceState("overrun", chunk.dropped_s, chunk.start_sample / self._rate_hz)
         for utterance in self._front_end.push(chunk):
             yield from self._recognise(utterance)
-        if not self._front_end.speaking:
-            heard_s = (chunk.start_sample + len(chunk.samples)) / self._rate_hz
-            # an onset that the segmenter is not yet sure of may lie within the last chunk
-            yield from self._strings.advance(heard_s - LIVE_CHUNK_MS / 1000, self._taken_in_s)
+        yield from self._strings.advance(self._front_end.quiet_until_sample / self._rate_hz, self._taken_in_s)
 
     def _recognise(self, utterance: Utterance) -> Iterator[Body]:
         features = self._log_mel.spectrogram(utterance.samples)

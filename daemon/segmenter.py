@@ -24,6 +24,8 @@ class SegmenterConfig:
     """So much silence closes an utterance. Shorter splits "six" and "eight" at their closures, longer is late."""
     level_range_db: float = setting(30.0, at_least=10, at_most=90)
     """A frame so far below the utterance's loudest is silence, whatever WebRTC's own hangover still says."""
+    min_level_dbfs: float = setting(-60.0, at_least=-120, at_most=0)
+    """An utterance whose loudest frame is below this is a change of the background's hiss and is dropped."""
     pre_roll_ms: int = setting(100, at_least=0, at_most=1000)
     """Kept from before the onset: unvoiced beginnings (six, three) are heard late."""
     post_roll_ms: int = setting(100, at_least=0, at_most=1000)
@@ -55,6 +57,7 @@ class Segmenter:
 
     def __init__(self, config: SegmenterConfig) -> None:
         self._config = config
+        self._quiet_until_sample = 0
         self._onset_frames = _frames(config.onset_ms)
         self._hangover_frames = _frames(config.hangover_ms)
         self._pre_roll_frames = _frames(config.pre_roll_ms)
@@ -64,9 +67,9 @@ class Segmenter:
         self._reset()
 
     @property
-    def speaking(self) -> bool:
-        """True while an utterance is open."""
-        return self._speaking
+    def quiet_until_sample(self) -> int:
+        """Where the open utterance, or what may become one, begins; else the end of the last frame."""
+        return self._frames[self._first_speech].start_sample if self._speaking else self._quiet_until_sample
 
     def push(self, frame: Frame) -> Iterator[Utterance]:
         """The utterance that `frame` closes, if it closes one; two where a gap and a cut fall together."""
@@ -99,6 +102,7 @@ class Segmenter:
         if not frame.speech:
             self._peak_dbfs = SILENCE_DBFS  # WebRTC's hangover after the last utterance has run out
         self._onset_run = self._onset_run + 1 if self._is_speech(frame) else 0
+        self._quiet_until_sample = frame.start_sample + (1 - self._onset_run) * len(frame.samples)
         self._frames.append(frame)
         del self._frames[: -(self._pre_roll_frames + self._onset_frames)]
         if self._onset_run >= self._onset_frames:
@@ -122,7 +126,7 @@ class Segmenter:
     def _close(self) -> Iterator[Utterance]:
         """Emit the open utterance, and keep its last frames as pre-roll of the next."""
         kept = self._frames[: self._last_speech + 1 + self._post_roll_frames]
-        if self._speech_frames >= self._min_speech_frames:
+        if self._speech_frames >= self._min_speech_frames and self._peak_dbfs >= self._config.min_level_dbfs:
             last = self._frames[self._last_speech]
             yield Utterance(
                 samples=np.concatenate([f.samples for f in kept]),

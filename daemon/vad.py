@@ -12,6 +12,10 @@ FRAME_MS = 10
 RATES_HZ = (8000, 16000, 32000, 48000)
 """Rates that the WebRTC detector takes."""
 
+WARM_UP_MS = 200
+"""WebRTC calls the first 110 ms of any stream speech. The stream's own beginning is played to it twice: first to learn
+from, then to decide on. Measured on hiss of -90 to -50 dBFS: no false frame, and no word at the very beginning lost."""
+
 SILENCE_DBFS = -120.0
 """Level given to digital silence."""
 
@@ -43,25 +47,45 @@ class FrameVad:
         self._rate_hz = rate_hz
         self._mode = mode
         self._frame_samples = rate_hz * FRAME_MS // 1000
-        self._vad = webrtcvad.Vad(mode)
-        self._waiting = np.zeros(0, np.float32)  # less than a frame
+        self._warm_up_samples = rate_hz * WARM_UP_MS // 1000
+        self._waiting = np.zeros(0, np.float32)
+        self._begin(0, after_gap=False)
 
     def push(self, chunk: Chunk) -> Iterator[Frame]:
-        """Frames that are complete with `chunk`; what was waiting before a gap is no frame and is left out."""
-        after_gap = chunk.dropped_s > 0
-        if after_gap:
-            self._vad = webrtcvad.Vad(self._mode)
-            self._waiting = self._waiting[:0]
-        samples = np.concatenate([self._waiting, chunk.samples])
-        start_sample = chunk.start_sample - len(self._waiting)
-        whole = len(samples) - len(samples) % self._frame_samples
-        pcm = (np.clip(samples[:whole], -1, 1) * 32767).astype("<i2").tobytes()
-        for begin in range(0, whole, self._frame_samples):
-            end = begin + self._frame_samples
-            frame = samples[begin:end]
-            speech = self._vad.is_speech(pcm[2 * begin : 2 * end], self._rate_hz)
-            yield Frame(frame, start_sample + begin, speech, level_dbfs(frame), after_gap and begin == 0)
-        self._waiting = samples[whole:]
+        """Frames that are complete with `chunk`."""
+        if chunk.dropped_s:
+            yield from self.finish()
+            self._begin(chunk.start_sample, after_gap=True)
+        self._waiting = np.concatenate([self._waiting, chunk.samples])
+        if self._warm or len(self._waiting) >= self._warm_up_samples:
+            yield from self._decide()
+
+    def finish(self) -> Iterator[Frame]:
+        """Frames that still wait at the end of the stream; less than a frame is left out."""
+        yield from self._decide()
+
+    def _begin(self, sample: int, *, after_gap: bool) -> None:
+        self._vad = webrtcvad.Vad(self._mode)
+        self._warm = False
+        self._after_gap = after_gap
+        self._next_sample = sample
+        self._waiting = self._waiting[:0]
+
+    def _decide(self) -> Iterator[Frame]:
+        whole = len(self._waiting) - len(self._waiting) % self._frame_samples
+        samples, self._waiting = self._waiting[:whole], self._waiting[whole:]
+        pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+        pieces = [pcm[n : n + 2 * self._frame_samples] for n in range(0, len(pcm), 2 * self._frame_samples)]
+        if not self._warm:
+            self._warm = True
+            for piece in pieces[: WARM_UP_MS // FRAME_MS]:
+                self._vad.is_speech(piece, self._rate_hz)
+        for n, piece in enumerate(pieces):
+            frame = samples[n * self._frame_samples : (n + 1) * self._frame_samples]
+            speech = self._vad.is_speech(piece, self._rate_hz)
+            yield Frame(frame, self._next_sample, speech, level_dbfs(frame), self._after_gap)
+            self._next_sample += self._frame_samples
+            self._after_gap = False
 
 
 def level_dbfs(samples: Samples) -> float:

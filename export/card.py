@@ -39,8 +39,9 @@ Thresholds: {thresholds.calibration}.
 
 ## Weights
 Stored as {stored["stored_as"]}, {stored["bytes"]:,} bytes. Against float32, on the validation speakers: largest
-difference of a posterior {stored["max_posterior_difference"]:.2g}, accuracy {stored["validation_accuracy_float32"]:.2%} ->
-{stored["validation_accuracy"]:.2%}. ONNX against Keras before that: {metrics["parity_max_difference"]:.1e}.
+difference of a posterior {stored["max_posterior_difference"]:.2g}, accuracy
+{stored["validation_accuracy_float32"]:.2%} -> {stored["validation_accuracy"]:.2%}. ONNX against Keras before that:
+{metrics["parity_max_difference"]:.1e}.
 
 ## Limits
 It has no class for what is no digit: a word, a cough or a chair can come out as a digit with high confidence. A voice

@@ -1,10 +1,7 @@
 """Keras -> ONNX, with a dynamic batch and named input and output."""
 
-import os
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is loaded; its errors come as exceptions
 
 import onnx
 import tensorflow as tf

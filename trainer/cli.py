@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 from digitd.daemon.command import Command
-from digitd.trainer.runfile import read_run
+from digitd.trainer.run_folder import RunFolder
+from digitd.trainer.runfile import read_run, recordings
+from digitd.trainer.split import split
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +17,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    run = read_run(arguments.run)  # before TensorFlow is loaded: a wrong key is answered at once
-    from digitd.trainer.fit import train
-
+    run = read_run(arguments.run)
+    parts = split(recordings(run, arguments.run.parent), run.split)
     out = arguments.out or Path("runs") / run.name
-    result = train(run, arguments.run.parent, out, resume=arguments.resume)
+    folder = RunFolder.resume(out, run) if arguments.resume else RunFolder.create(out, run, parts)
+    from digitd.trainer.fit import train  # TensorFlow: after all that can be answered without it
+
+    result = train(run, parts, folder)
     print(json.dumps(result, indent=2))
     if result["split"] == "random":
         print("split: RANDOM - the same speakers are in every part; a stranger's accuracy is far lower")

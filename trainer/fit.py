@@ -1,12 +1,8 @@
 """Trains a network on examples; killed at any moment, it goes on after its last whole epoch to the very same result."""
 
 import json
-import os
 import sys
-from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is loaded; its errors come as exceptions
 
 import keras
 import numpy as np
@@ -16,21 +12,19 @@ from digitd.daemon.errors import TrainingError
 from digitd.trainer import networks
 from digitd.trainer.examples import Ear, Examples, hear
 from digitd.trainer.run_folder import RunFolder
-from digitd.trainer.runfile import Run, TrainingConfig, recordings
+from digitd.trainer.runfile import Run, TrainingConfig
 from digitd.trainer.scores import share_right
-from digitd.trainer.split import Split, split
+from digitd.trainer.split import Split
 
 
-def train(run: Run, base: Path, out: Path, *, resume: bool) -> dict[str, Any]:
-    """Train into the run folder `out` and return its result; corpora lie relative to `base`.
+def train(run: Run, parts: Split, folder: RunFolder) -> dict[str, Any]:
+    """Train into the run folder, from where it stands, and return the result.
 
     Raises:
-        ConfigError, CorpusError, AudioError: the run's inputs are wrong.
-        TrainingError: the folder exists already (or does not, with `resume`), or cannot be written.
+        AudioError: a recording is damaged.
+        TrainingError: a checkpoint is damaged, or the folder cannot be written.
     """
-    parts = split(recordings(run, base), run.split)
-    labels = tuple(sorted({recording.label for recording in (*parts.train, *parts.validation, *parts.test)}))
-    folder = _resumed(out, run) if resume else RunFolder.create(out, run, parts, labels)
+    labels = folder.labels
     keras.utils.set_random_seed(run.seed)
     tf.config.experimental.enable_op_determinism()
     model, epochs_done = _model(run, folder, len(labels))
@@ -45,13 +39,6 @@ def train(run: Run, base: Path, out: Path, *, resume: bool) -> dict[str, Any]:
     result = _result(model, run, parts, {"train": train_set, "validation": validation, "test": test})
     folder.write_text("result.json", json.dumps(result, indent=2) + "\n")
     return result
-
-
-def _resumed(out: Path, run: Run) -> RunFolder:
-    folder = RunFolder.open(out)
-    if folder.run != run:
-        raise TrainingError(f"{out}: was started with another configuration; its run.toml and the run file differ")
-    return folder
 
 
 def _model(run: Run, folder: RunFolder, n_labels: int) -> tuple[Any, int]:
@@ -80,6 +67,7 @@ def _fit(model: Any, train_set: Examples, validation: Examples, run: Run, epochs
         initial_epoch=epochs_done,
         epochs=run.training.epochs,
         callbacks=[SaveEpoch(folder, epochs_done)],
+        shuffle=False,  # `batches` does
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for a person, a line an epoch for a log
     )
 

@@ -29,7 +29,7 @@ class RunFolder:
         """The trained network; there only when the run is finished."""
 
     @classmethod
-    def create(cls, path: Path, run: Run, split: Split, labels: tuple[str, ...]) -> "RunFolder":
+    def create(cls, path: Path, run: Run, split: Split) -> "RunFolder":
         """A new folder with what goes in.
 
         Raises:
@@ -42,10 +42,23 @@ class RunFolder:
         except OSError as error:
             raise TrainingError(f"{path}: cannot be made ({error.strerror}); name a writable --out") from error
         folder = cls(path)
+        labels = sorted({recording.label for recording in (*split.train, *split.validation, *split.test)})
         folder.write_text("labels.json", json.dumps(labels))
         folder.write_text("versions.json", json.dumps(versions(), indent=2))
         folder.write_text("split.tsv", _split_table(split))
         folder.write_text("run.toml", tomli_w.dumps(as_table(run)))
+        return folder
+
+    @classmethod
+    def resume(cls, path: Path, run: Run) -> "RunFolder":
+        """The folder of a run that was killed.
+
+        Raises:
+            TrainingError: it is none, or was made from another configuration.
+        """
+        folder = cls.open(path)
+        if folder.run != run:
+            raise TrainingError(f"{path}: was started with another configuration; its run.toml and the run file differ")
         return folder
 
     @classmethod

@@ -7,9 +7,10 @@ from typing import Literal
 
 from digitd.daemon.errors import ConfigError, CorpusError
 from digitd.daemon.features import MelSpec
-from digitd.daemon.settings import read, setting
+from digitd.daemon.settings import nearest, read, setting
 from digitd.trainer import corpora
 from digitd.trainer.corpora.recording import Recording
+from digitd.trainer.networks import NETWORKS
 from digitd.trainer.room import RoomConfig
 from digitd.trainer.split import SplitConfig
 
@@ -51,6 +52,10 @@ class Run:
     room: RoomConfig = field(default_factory=RoomConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise ValueError(f"no network {self.network!r}{nearest(self.network, NETWORKS)}")
 
 
 def read_run(path: Path) -> Run:
