@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,9 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
+    from digitd.daemon.sinks.sink import ReaderGone
+    from digitd.daemon.sinks.stdout import write_line
+
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(str(arguments.path))
@@ -111,9 +115,9 @@ def _watch(arguments: argparse.Namespace) -> int:
             raise SinkError(
                 f"{arguments.path}: nobody answers ({error.strerror or error}); is `digitd run` using it?"
             ) from error
-        with client.makefile("r", encoding="utf-8") as lines:
+        with client.makefile("r", encoding="utf-8") as lines, suppress(ReaderGone):
             for line in lines:
-                print(line, end="", flush=True)
+                write_line(line.rstrip("\n"))
     return 0
 
 

@@ -111,6 +111,23 @@ def test_watch_follows_the_socket_to_its_end(tmp_path: Path) -> None:
     assert daemon.wait() == 0
 
 
+def test_a_watchers_reader_may_leave(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    flags = ["--source", str(DEMO), "--pace", "realtime", "--sink", f"unix:{path}"]
+    with subprocess.Popen([*COMMAND, "run", *flags]) as daemon:
+        while not path.exists():
+            time.sleep(0.01)
+        watching = f"{sys.executable} -m digitd watch {path} | head -1"
+        done = subprocess.run(["bash", "-c", watching], capture_output=True, text=True, check=True)
+        assert (done.stdout.count("\n"), done.stderr) == (1, "")
+        assert daemon.wait() == 0
+
+
+def test_nobody_to_watch_is_told(digitd: Digitd, tmp_path: Path) -> None:
+    done = digitd("watch", tmp_path / "s")
+    assert (done.returncode, "nobody answers (No such file or directory)" in done.stderr) == (2, True)
+
+
 def wav(path: Path, samples: Samples) -> Path:
     soundfile.write(path, samples, 16000, "FLOAT")
     return path

@@ -39,20 +39,29 @@ class StdoutSink:
             SinkError: it cannot be written (a full disk, say).
         """
         line = self._line(event)
-        if line is None:
-            return
-        try:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
-        except BrokenPipeError as error:
-            _discard_stdout()
-            raise ReaderGone from error
-        except OSError as error:
-            _discard_stdout()
-            raise SinkError(f"standard output cannot be written ({error.strerror})") from error
+        if line is not None:
+            write_line(line)
 
     def close(self) -> None:
         """Nothing is pending: each line was flushed."""
+
+
+def write_line(line: str) -> None:
+    """Write a line to standard output, at once.
+
+    Raises:
+        ReaderGone: the pipe's reader has left.
+        SinkError: it cannot be written.
+    """
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        _discard_stdout()
+        raise ReaderGone from error
+    except OSError as error:
+        _discard_stdout()
+        raise SinkError(f"standard output cannot be written ({error.strerror})") from error
 
 
 def _discard_stdout() -> None:
