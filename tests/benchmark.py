@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-
 from tests.conftest import DEMO
 
 REPEATS = 100
@@ -42,8 +41,11 @@ def main() -> None:
     ready = [ready_s for ready_s, _ in runs]
     speed = [audio_s / whole_s for _, whole_s in runs]
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"audio             {audio_s:.0f} s, {RUNS} runs")
     print(f"start to ready    {statistics.median(ready):.2f} s ({min(ready):.2f}-{max(ready):.2f})")
-    print(f"times real time   {statistics.median(speed):.0f} ({min(speed):.0f}-{max(speed):.0f}), {audio_s:.0f} s of audio")
+    print(
+        f"times real time   {statistics.median(speed):.0f} ({min(speed):.0f}-{max(speed):.0f}), {audio_s:.0f} s of audio"
+    )
     print(f"peak memory       {peak_mb:.0f} MB")
 
 
