@@ -43,9 +43,7 @@ def main() -> None:
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"audio             {audio_s:.0f} s, {RUNS} runs")
     print(f"start to ready    {statistics.median(ready):.2f} s ({min(ready):.2f}-{max(ready):.2f})")
-    print(
-        f"times real time   {statistics.median(speed):.0f} ({min(speed):.0f}-{max(speed):.0f}), {audio_s:.0f} s of audio"
-    )
+    print(f"times real time   {statistics.median(speed):.0f} ({min(speed):.0f}-{max(speed):.0f})")
     print(f"peak memory       {peak_mb:.0f} MB")
 
 
