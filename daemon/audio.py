@@ -21,6 +21,9 @@ FULL_RESAMPLING = "HQ"
 NARROW_BAND_HZ = 12000
 """Sources of a lower rate are narrow-band."""
 
+LOWEST_RATE_HZ = 1000
+"""A lower rate is no audio but a damaged header."""
+
 PCM16_SCALE = np.float32(1 / 32768)
 """s16 full scale -> [-1, 1)."""
 
@@ -58,7 +61,7 @@ class Intake:
     """Checks, mixes down, cuts into live chunks and resamples one stream."""
 
     def __init__(self, source_rate_hz: int, rate_hz: int) -> None:
-        if source_rate_hz < 1:
+        if source_rate_hz < LOWEST_RATE_HZ:
             raise AudioError(f"a rate of {source_rate_hz} Hz cannot be heard; give the recording's true rate")
         self._source_rate_hz = source_rate_hz
         self._rate_hz = rate_hz

@@ -110,8 +110,10 @@ def load(name_or_dir: str) -> Bundle:
         BundleError: there is none, its manifest does not fit, or its network is not the one that was released.
     """
     folder = locate(name_or_dir)
-    if folder is None:
-        raise BundleError(f"no bundle {name_or_dir!r}; released are {', '.join(names()) or 'none'}, or name a folder")
+    if folder is None or not (folder / MANIFEST).is_file():
+        raise BundleError(
+            f"no bundle {name_or_dir!r}; released are {', '.join(names()) or 'none'}, or name a bundle's folder"
+        )
     try:
         manifest = read(Manifest, folder / MANIFEST)
     except ConfigError as error:

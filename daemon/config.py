@@ -36,6 +36,10 @@ class DaemonConfig:
     sinks: tuple[str, ...] = ("stdout:text",)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
+    def __post_init__(self) -> None:
+        if not self.sinks:
+            raise ValueError("sinks = [] would publish nothing; name at least one")
+
     @property
     def pipeline(self) -> PipelineConfig:
         """The part that the pipeline takes."""

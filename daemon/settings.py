@@ -34,8 +34,10 @@ def read(cls: type[Settings], path: Path) -> Settings:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); name a TOML file that exists") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a TOML file that exists") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: no valid TOML: {error}") from error
     return parse(cls, text, str(path))
 
 
@@ -117,7 +119,7 @@ class _Reader:
             return self.report(path, f"{table!r} must be a table")
         fields = {field.name: field for field in dataclasses.fields(cls)}
         known_problems = len(self.problems)
-        for key in table.keys() - fields.keys():
+        for key in sorted(table.keys() - fields.keys()):
             self.report((*path, key), f"unknown key{nearest(key, fields)}")
         values = dict(self.fields(cls, fields, table, path))
         if len(self.problems) > known_problems:

@@ -96,6 +96,14 @@ def test_a_full_disk_is_told() -> None:
     assert "standard output cannot be written (No space left on device)" in done.stderr
 
 
+@pytest.mark.parametrize(("closed", "flags"), [("<&-", ["--source", "-"]), (">&-", ["--source", str(DEMO)])])
+def test_a_closed_standard_stream_is_told(closed: str, flags: list[str]) -> None:
+    command = " ".join([*COMMAND, "run", *flags, closed])
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is closed" in done.stderr
+
+
 def test_watch_follows_the_socket_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "s"
     flags = ["--source", str(DEMO), "--pace", "realtime", "--sink", f"unix:{path}"]
@@ -141,6 +149,7 @@ def test_bad_input_is_one_line_and_status_2(digitd: Digitd, tmp_path: Path, demo
     holed[50000] = np.nan
     wav(tmp_path / "nan.wav", holed)
     (tmp_path / "bad.toml").write_text("[segmenter]\nhangover = 3\n")
+    (tmp_path / "none-out.toml").write_text("sinks = []\n")
     with socket.socket(socket.AF_UNIX) as taken:
         taken.bind(str(tmp_path / "taken"))
         taken.listen()
@@ -157,6 +166,8 @@ def test_bad_input_is_one_line_and_status_2(digitd: Digitd, tmp_path: Path, demo
             "too long for a socket": ["--source", str(DEMO), "--sink", "unix:" + "x" * 108],
             "a live process answers there": ["--source", str(DEMO), "--sink", "unix:taken"],
             "model.mode: 'alway' must be one of 'always', 'entry'": ["--mode", "alway"],
+            "a live process answers there; stop": ["--source", str(DEMO), "--sink", "unix:s", "--sink", "unix:s"],
+            "sinks = [] would publish nothing": ["--config", "none-out.toml"],
             "'cuda' was asked for": ["--source", str(DEMO), "--provider", "cuda"],
         }
         for problem, flags in cases.items():

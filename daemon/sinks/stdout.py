@@ -26,9 +26,15 @@ FORMATS: dict[str, Format] = {"text": digit_line, "strings": string_line, "jsonl
 
 
 class StdoutSink:
-    """Writes one format to standard output."""
+    """Writes one format to standard output.
+
+    Raises:
+        SinkError: it is closed.
+    """
 
     def __init__(self, line: Format) -> None:
+        if sys.stdout is None:
+            raise SinkError("standard output is closed; open it or name another --sink")
         self._line = line
 
     def publish(self, event: Event) -> None:

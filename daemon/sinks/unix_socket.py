@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import select
 import socket
 import threading
 from pathlib import Path
@@ -15,6 +16,8 @@ MAX_PATH_BYTES = 107
 MAX_WAITING_BYTES = 256 * 1024
 """A reader that leaves more unread, some 1,500 events beyond the kernel's buffer, is dropped."""
 CLOSE_S = 0.5
+POLL_S = 0.05
+HALF_CLOSED_POLL_S = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +34,9 @@ class UnixSocketSink:
         self._listener = listen(path)
         self._ready = b""
         self._readers: set[asyncio.StreamWriter] = set()
+        self._closing = asyncio.Event()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="unix-socket", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="unix-socket", daemon=True)
         self._thread.start()
 
     def publish(self, event: Event) -> None:
@@ -42,20 +46,26 @@ class UnixSocketSink:
 
     def close(self) -> None:
         """Send the readers what is theirs, for CLOSE_S at most, and remove the socket."""
-        asyncio.run_coroutine_threadsafe(self._drain(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
         self._path.unlink(missing_ok=True)
 
-    def _serve(self) -> None:
+    def _run(self) -> None:
         """The socket's own thread."""
-        server = self._loop.run_until_complete(asyncio.start_unix_server(self._follow, sock=self._listener))
-        self._loop.run_forever()
-        server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))  # lets the readers' tasks see their cancellation
+        self._loop.run_until_complete(self._serve())
         self._loop.close()
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_unix_server(self._follow, sock=self._listener)
+        await self._closing.wait()
+        server.close()
+        deadline_s = self._loop.time() + CLOSE_S
+        while following := asyncio.all_tasks() - {asyncio.current_task()}:
+            for writer in self._readers:
+                writer.close()  # once it has sent what waits; then `_follow` ends
+                if self._loop.time() > deadline_s:
+                    writer.transport.abort()
+            await asyncio.wait(following, timeout=POLL_S)
 
     async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Keep one reader until it leaves; what it sends is read and dropped."""
@@ -64,11 +74,14 @@ class UnixSocketSink:
         try:
             while await reader.read(4096):
                 pass
+            while not writer.is_closing() and not _hung_up(writer):
+                await asyncio.sleep(HALF_CLOSED_POLL_S)  # it will send nothing more, but still reads
+            writer.close()
+            await writer.wait_closed()
         except OSError as error:
             logger.info("a reader of %s broke off: %s", self._path, error)
         finally:
             self._readers.discard(writer)
-            writer.close()
 
     def _send(self, line: bytes, is_ready: bool) -> None:
         if is_ready:
@@ -81,15 +94,12 @@ class UnixSocketSink:
                 self._readers.discard(writer)
                 writer.transport.abort()
 
-    async def _drain(self) -> None:
-        closing = [asyncio.ensure_future(_flush(writer)) for writer in list(self._readers)]
-        if closing:
-            await asyncio.wait(closing, timeout=CLOSE_S)
 
-
-async def _flush(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    await writer.wait_closed()
+def _hung_up(writer: asyncio.StreamWriter) -> bool:
+    """True where the other side has closed both directions; end of file alone tells of one."""
+    poll = select.poll()
+    poll.register(writer.get_extra_info("socket").fileno(), 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def listen(path: Path) -> socket.socket:

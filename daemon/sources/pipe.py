@@ -14,13 +14,19 @@ POLL_S = 0.1
 
 
 class PipeSource:
-    """Interleaved little-endian 16-bit samples, of any write size."""
+    """Interleaved little-endian 16-bit samples, of any write size.
+
+    Raises:
+        AudioError: standard input is closed.
+    """
 
     name = "stdin"
 
     def __init__(self, rate_hz: int, channels: int, descriptor: int | None = None) -> None:
         self.rate_hz = rate_hz
         self._channels = channels
+        if descriptor is None and sys.stdin is None:
+            raise AudioError("standard input is closed; pipe raw s16le samples into it")
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
 
     def blocks(self, stop: Event) -> Iterator[Block]:

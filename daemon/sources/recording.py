@@ -65,6 +65,8 @@ class RecordingSource:
 def _check_size(path: Path) -> None:
     """Refuse what libsndfile would take in silence: a RIFF header that promises more than the file holds."""
     try:
+        if path.is_fifo():
+            raise AudioError(f"{path}: is a pipe; send raw s16le samples to --source - instead")
         size = path.stat().st_size
         with path.open("rb") as file:
             header = file.read(8)

@@ -43,6 +43,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; bad input is one line on stderr and exit status 2."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        parser().print_help(sys.stderr)
+        return 2
     arguments = parser().parse_args(argv)
     module_name, help_text = COMMANDS[arguments.command]
     command = importlib.import_module(module_name).COMMANDS[arguments.command]

@@ -78,9 +78,10 @@ def test_no_number_is_refused_with_its_place(bad: float) -> None:
         list(Intake(RATE_HZ, RATE_HZ).push(Block(samples)))
 
 
-def test_a_rate_of_zero_is_refused() -> None:
-    with pytest.raises(AudioError, match="a rate of 0 Hz"):
-        Intake(0, RATE_HZ)
+@pytest.mark.parametrize("rate_hz", [0, 1, 999])
+def test_a_rate_that_is_none_is_refused(rate_hz: int) -> None:
+    with pytest.raises(AudioError, match=f"a rate of {rate_hz} Hz"):
+        Intake(rate_hz, RATE_HZ)
 
 
 def test_pcm16_full_scale() -> None:

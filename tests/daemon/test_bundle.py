@@ -77,7 +77,12 @@ def test_a_missing_manifest_key_is_named(copy: Path) -> None:
         bundle.load(str(copy))
 
 
-@pytest.mark.parametrize("name", ["manifest.toml", "model.onnx", "golden.npz"])
+def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no bundle"):
+        bundle.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz"])
 def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(BundleError, match=re.escape(name)):

@@ -13,7 +13,7 @@ from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Digit, Ready, Stamp, String
 from digitd.daemon.sinks.sink import open_sink
 from digitd.daemon.sinks.stdout import FORMATS
-from digitd.daemon.sinks.unix_socket import MAX_WAITING_BYTES, UnixSocketSink
+from digitd.daemon.sinks.unix_socket import CLOSE_S, MAX_WAITING_BYTES, UnixSocketSink
 
 READY = Ready("study64", "cpu", "mic", "always")
 DIGIT = Digit("7", 0.98, 1.2, 1.6, 1.8)
@@ -109,6 +109,17 @@ def test_readers_that_leave_or_send_garbage_change_nothing(sink: UnixSocketSink,
     stays.close()
 
 
+def test_a_reader_that_closes_its_sending_side_still_reads(sink: UnixSocketSink, path: Path) -> None:
+    half = follower(path)
+    until_followed(sink, 1)
+    half.shutdown(socket.SHUT_WR)
+    time.sleep(0.1)
+    sink.publish(Stamp("mic").event(DIGIT))
+    assert lines(half, 1)[0]["digit"] == "7"
+    half.close()
+    until_followed(sink, 0)
+
+
 def test_pending_events_are_sent_on_close_and_the_socket_goes(path: Path) -> None:
     sink = UnixSocketSink(path)
     client = follower(path)
@@ -120,6 +131,21 @@ def test_pending_events_are_sent_on_close_and_the_socket_goes(path: Path) -> Non
     assert [line["seq"] for line in lines(client, 200)] == list(range(200))
     assert not path.exists()
     client.close()
+
+
+def test_closing_waits_for_no_sleeper(path: Path) -> None:
+    sink = UnixSocketSink(path)
+    asleep = follower(path)
+    until_followed(sink, 1)
+    stamp = Stamp("mic")
+    (writer,) = sink._readers
+    while writer.transport.get_write_buffer_size() < MAX_WAITING_BYTES / 4:  # more than the kernel takes
+        sink.publish(stamp.event(DIGIT))
+        time.sleep(0.0002)
+    began_s = time.monotonic()
+    sink.close()
+    assert CLOSE_S <= time.monotonic() - began_s < 2 * CLOSE_S
+    asleep.close()
 
 
 def test_the_socket_is_its_owners_alone(sink: UnixSocketSink, path: Path) -> None:

@@ -77,6 +77,12 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None, 
         RecordingSource(path)
 
 
+def test_a_named_pipe_is_no_recording(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(AudioError, match="is a pipe"):
+        RecordingSource(tmp_path / "pipe")
+
+
 def test_a_recording_without_samples_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "x.wav", np.zeros(0), 16000)
     with pytest.raises(AudioError, match="holds no samples"):
