@@ -69,7 +69,7 @@ class Manifest:
 
     schema: Literal[1]
     name: str
-    kind: Literal["isolated", "connected"]
+    kind: Literal["isolated"]
     labels: tuple[str, ...]
     graph: Graph
     features: MelSpec

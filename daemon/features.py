@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.settings import setting
+from digitd.daemon.vad import RATES_HZ
 
 MelSpectrogram = NDArray[np.float32]
 """float32 [n_mels, n_frames], 0 (level_range_db below the loudest cell) to 1 (the loudest cell)."""
@@ -28,7 +29,8 @@ _SLANEY_LOG_STEP = np.log(6.4) / 27  # above it
 class MelSpec:
     """What a mel spectrogram is computed with; it lives in the bundle's manifest, never in digitd.toml."""
 
-    sample_rate_hz: int = setting(16000, at_least=8000, at_most=48000)
+    sample_rate_hz: int = 16000
+    """One that the speech detector takes too: the whole path runs at it."""
     n_fft: int = setting(1024, at_least=64, at_most=8192)
     hop_samples: int = setting(256, at_least=16, at_most=4096)
     n_mels: int = setting(64, at_least=8, at_most=256)
@@ -38,6 +40,8 @@ class MelSpec:
     level_range_db: float = setting(80.0, at_least=20, at_most=200)
 
     def __post_init__(self) -> None:
+        if self.sample_rate_hz not in RATES_HZ:
+            raise ValueError(f"sample_rate_hz = {self.sample_rate_hz} must be one of {', '.join(map(str, RATES_HZ))}")
         if not self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2:
             raise ValueError(
                 f"fmin_hz = {self.fmin_hz:g} and fmax_hz = {self.fmax_hz:g} must rise and lie within half of "

@@ -88,3 +88,5 @@ def test_fit_gives_the_length_and_keeps_what_is_loud(n_samples: int) -> None:
 def test_a_spec_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="fmax_hz = 9000"):
         MelSpec(fmax_hz=9000)
+    with pytest.raises(ValueError, match="sample_rate_hz = 22050 must be one of 8000, 16000, 32000, 48000"):
+        MelSpec(sample_rate_hz=22050)
