@@ -22,7 +22,11 @@ NARROW_BAND_HZ = 12000
 """Sources of a lower rate are narrow-band."""
 
 LOWEST_RATE_HZ = 1000
-"""A lower rate is no audio but a damaged header."""
+HIGHEST_RATE_HZ = 768000
+"""Rates outside these are no audio but a damaged header."""
+
+LOUDEST = np.float32(1000)
+"""Samples of floating point may go over full scale, but not by 60 dB."""
 
 PCM16_SCALE = np.float32(1 / 32768)
 """s16 full scale -> [-1, 1)."""
@@ -57,11 +61,23 @@ def from_pcm16(raw: bytes, channels: int) -> Samples:
     return np.frombuffer(raw, "<i2").astype(np.float32).reshape(-1, channels) * PCM16_SCALE
 
 
+def mixed_down(frames: Samples) -> Samples:
+    """float32 [n_frames], the mean of the channels of float32 [n_frames, n_channels]."""
+    mono: Samples = frames[:, 0] if frames.shape[1] == 1 else frames.mean(axis=1)
+    return mono
+
+
+def _sound_frames(frames: Samples) -> int:
+    """How many frames come before the first that holds no sample."""
+    sound = (np.abs(frames) <= LOUDEST).all(axis=1)  # false for NaN too
+    return len(frames) if sound.all() else int(np.argmin(sound))
+
+
 class Intake:
     """Checks, mixes down, cuts into live chunks and resamples one stream."""
 
     def __init__(self, source_rate_hz: int, rate_hz: int) -> None:
-        if source_rate_hz < LOWEST_RATE_HZ:
+        if not LOWEST_RATE_HZ <= source_rate_hz <= HIGHEST_RATE_HZ:
             raise AudioError(f"a rate of {source_rate_hz} Hz cannot be heard; give the recording's true rate")
         self._source_rate_hz = source_rate_hz
         self._rate_hz = rate_hz
@@ -75,19 +91,20 @@ class Intake:
         """Chunks that are complete with `block`.
 
         Raises:
-            AudioError: a sample is NaN or infinite.
+            AudioError: a sample is no sample; all before it is taken in.
         """
-        if not np.isfinite(block.frames).all():
-            bad = int(np.flatnonzero(~np.isfinite(block.frames).all(axis=1))[0])
-            at_s = (self._taken_frames + len(self._waiting) + block.dropped_frames + bad) / self._source_rate_hz
-            raise AudioError(f"a sample at {at_s:.3f} s is NaN or infinite; repair or re-record the audio")
         if block.dropped_frames:
             yield from self._skip(block.dropped_frames)
-        mono = block.frames[:, 0] if block.frames.shape[1] == 1 else block.frames.mean(axis=1)
-        self._waiting = np.concatenate([self._waiting, mono])
+        whole = _sound_frames(block.frames)
+        self._waiting = np.concatenate([self._waiting, mixed_down(block.frames[:whole])])
         while len(self._waiting) >= (length := self._live_chunk_frames()):
             piece, self._waiting = self._waiting[:length], self._waiting[length:]
             yield self._take_in(piece)
+        if whole < len(block.frames):
+            at_s = (self._taken_frames + len(self._waiting)) / self._source_rate_hz
+            raise AudioError(
+                f"a sample at {at_s:.3f} s is NaN or infinite or {LOUDEST:g} times full scale; repair or re-record it"
+            )
 
     def finish(self) -> Iterator[Chunk]:
         """What is left at the end of the stream."""

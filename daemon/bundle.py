@@ -3,15 +3,16 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.errors import BundleError, ConfigError
 from digitd.daemon.features import MelSpec, MelSpectrogram
-from digitd.daemon.settings import read
+from digitd.daemon.settings import read, setting
 from digitd.models import locate, names
 
 MANIFEST = "manifest.toml"
@@ -37,9 +38,9 @@ class Graph:
 class Thresholds:
     """The least confidence of a digit, per mode, and where the numbers come from."""
 
-    always: float
-    entry: float
-    calibration: str
+    always: float = setting(at_least=0, at_most=1)
+    entry: float = setting(at_least=0, at_most=1)
+    calibration: str = ""
 
     def of(self, mode: Mode) -> float:
         """The threshold of a mode."""
@@ -76,6 +77,10 @@ class Manifest:
     thresholds: Thresholds
     origin: Origin
 
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) < len(self.labels) or not all(label.isprintable() and label for label in self.labels):
+            raise ValueError(f"labels = {list(self.labels)} must be printable, each once")
+
 
 @dataclass(frozen=True)
 class Golden:
@@ -109,8 +114,12 @@ def load(name_or_dir: str) -> Bundle:
     Raises:
         BundleError: there is none, its manifest does not fit, or its network is not the one that was released.
     """
-    folder = locate(name_or_dir)
-    if folder is None or not (folder / MANIFEST).is_file():
+    try:
+        folder = locate(name_or_dir)
+        found = folder is not None and (folder / MANIFEST).is_file()
+    except OSError as error:
+        raise BundleError(f"{name_or_dir}: cannot be looked at ({error.strerror}); name a readable bundle") from error
+    if folder is None or not found:
         raise BundleError(
             f"no bundle {name_or_dir!r}; released are {', '.join(names()) or 'none'}, or name a bundle's folder"
         )
@@ -140,10 +149,18 @@ def _check_graph(path: Path, sha256: str) -> None:
         )
 
 
+def _floats(array: NDArray[Any], ndim: int) -> Samples:
+    if array.dtype != np.float32 or array.ndim != ndim:
+        raise ValueError(f"an array of {array.ndim} dimensions of {array.dtype} in place of {ndim} of float32")
+    return array
+
+
 def _golden(folder: Path) -> Golden:
     path = folder / GOLDEN
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Golden(arrays["samples"], arrays["features"], arrays["posteriors"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            return Golden(
+                *(_floats(arrays[name], n) for name, n in (("samples", 1), ("features", 2), ("posteriors", 1)))
+            )
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
         raise BundleError(f"{path}: no golden vector ({error}); restore the released file") from error

@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -76,27 +77,36 @@ def _config(arguments: argparse.Namespace) -> int:
 
     from digitd.daemon.config import compose, effective
 
-    sys.stdout.write(tomli_w.dumps(effective(compose(arguments.config, _flags(arguments)))))
-    return 0
+    return _print(tomli_w.dumps(effective(compose(arguments.config, _flags(arguments)))).splitlines())
 
 
 def _devices(_arguments: argparse.Namespace) -> int:
     from digitd.daemon.sources.microphone import microphones
 
-    for device in microphones():
-        mark = "  (default)" if device.default else ""
-        print(f"mic:{device.name}  {device.channels} channel(s), {device.rate_hz} Hz{mark}")
-    return 0
+    return _print(
+        f"mic:{device.name}  {device.channels} channel(s), {device.rate_hz} Hz{'  (default)' if device.default else ''}"
+        for device in microphones()
+    )
 
 
 def _models(_arguments: argparse.Namespace) -> int:
     from digitd.daemon.bundle import load
 
-    for name in models.names():
-        manifest = load(name).manifest
-        mark = "  (default)" if name == models.DEFAULT_MODEL else ""
-        labels = " ".join(manifest.labels)
-        print(f"{name}  {manifest.kind}, {manifest.origin.parameters:,} parameters, labels {labels}{mark}")
+    return _print(
+        f"{name}  {manifest.kind}, {manifest.origin.parameters:,} parameters, labels {' '.join(manifest.labels)}"
+        f"{'  (default)' if name == models.DEFAULT_MODEL else ''}"
+        for name, manifest in ((name, load(name).manifest) for name in models.names())
+    )
+
+
+def _print(lines: Iterable[str]) -> int:
+    """Write lines to standard output, whose reader may leave."""
+    from digitd.daemon.sinks.sink import ReaderGone
+    from digitd.daemon.sinks.stdout import write_line
+
+    with suppress(ReaderGone):
+        for line in lines:
+            write_line(line)
     return 0
 
 
@@ -105,9 +115,6 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from digitd.daemon.sinks.sink import ReaderGone
-    from digitd.daemon.sinks.stdout import write_line
-
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(str(arguments.path))
@@ -115,10 +122,8 @@ def _watch(arguments: argparse.Namespace) -> int:
             raise SinkError(
                 f"{arguments.path}: nobody answers ({error.strerror or error}); is `digitd run` using it?"
             ) from error
-        with client.makefile("r", encoding="utf-8") as lines, suppress(ReaderGone):
-            for line in lines:
-                write_line(line.rstrip("\n"))
-    return 0
+        with client.makefile("r", encoding="utf-8", errors="replace") as lines:
+            return _print(line.rstrip("\n") for line in lines)
 
 
 def _no_arguments(_parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from digitd.daemon.decoder import StringConfig
 from digitd.daemon.pipeline import PipelineConfig
 from digitd.daemon.recogniser import Provider
 from digitd.daemon.segmenter import SegmenterConfig
-from digitd.daemon.settings import as_table, from_table, read
+from digitd.daemon.settings import as_table, from_table, parse, read_text
 from digitd.daemon.sources.source import SourceConfig
 from digitd.models import DEFAULT_MODEL
 
@@ -39,6 +39,8 @@ class DaemonConfig:
     def __post_init__(self) -> None:
         if not self.sinks:
             raise ValueError("sinks = [] would publish nothing; name at least one")
+        if len(set(self.sinks)) < len(self.sinks):
+            raise ValueError(f"sinks = {list(self.sinks)} names one twice; name each once")
 
     @property
     def pipeline(self) -> PipelineConfig:
@@ -55,9 +57,9 @@ def compose(file: Path | None, flags: dict[str, Any]) -> DaemonConfig:
     alone = from_table(DaemonConfig, flags, "command line")
     if file is None:
         return alone
-    read(DaemonConfig, file)  # for its problems, with their lines
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    return from_table(DaemonConfig, _merged(table, flags), str(file))
+    text = read_text(file)
+    parse(DaemonConfig, text, str(file))  # for its problems, with their lines
+    return from_table(DaemonConfig, _merged(tomllib.loads(text), flags), str(file))
 
 
 def effective(config: DaemonConfig) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -100,7 +101,7 @@ class Event:
         body = {key: _rounded(value) for key, value in dataclasses.asdict(self.body).items()}
         time = self.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         head = {"v": SCHEMA, "type": self.body.type, "seq": self.seq, "stream": self.stream}
-        return json.dumps(head | body | {"time": time}, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(head | body | {"time": time}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _rounded(value: object) -> object:
@@ -108,11 +109,16 @@ def _rounded(value: object) -> object:
     return round(value, 4) if isinstance(value, float) else value
 
 
+def printable(name: str) -> str:
+    """A file's name with what is no UTF-8 in it replaced, so that it can be written."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 class Stamp:
     """Numbers one stream's events without holes and dates them."""
 
     def __init__(self, stream: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._stream = stream
+        self._stream = printable(stream)
         self._now = now
         self._next_seq = 0
 

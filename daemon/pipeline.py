@@ -65,7 +65,7 @@ class Pipeline:
         """What `block` brings to light.
 
         Raises:
-            AudioError: a sample is NaN or infinite.
+            AudioError: a sample is NaN or infinite; what was said before it has come out.
         """
         for chunk in self._intake.push(block):
             yield from self._hear(chunk)
@@ -74,12 +74,17 @@ class Pipeline:
         """Everything pending, and the end."""
         for chunk in self._intake.finish():
             yield from self._hear(chunk)
-        for utterance in self._front_end.finish():
-            yield from self._recognise(utterance)
+        yield from self._close_front_end()
         yield from self._strings.finish(self._taken_in_s)
         yield End(self._taken_in_s)
 
+    def _close_front_end(self) -> Iterator[Body]:
+        for utterance in self._front_end.finish():
+            yield from self._recognise(utterance)
+
     def _hear(self, chunk: Chunk) -> Iterator[Body]:
+        if chunk.dropped_s:  # what was open before the gap is decided before it is told
+            yield from self._close_front_end()
         self._taken_in_s = chunk.taken_in_s
         if chunk.dropped_s:
             yield SourceState("overrun", chunk.dropped_s, chunk.start_sample / self._rate_hz)

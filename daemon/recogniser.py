@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from digitd.daemon.bundle import Bundle
 from digitd.daemon.errors import BundleError, ProviderError
@@ -19,6 +20,19 @@ FEATURE_TOLERANCE = 1e-3
 """Largest difference from the golden features (of a range of 1). Processors and FFTs differ by some 1e-5."""
 POSTERIOR_TOLERANCE = {"cpu": 1e-3, "cuda": 1e-2}
 """Largest difference from the golden posteriors. A GPU may multiply in TF32 (10-bit mantissa)."""
+
+ONNX_ERRORS = (
+    native.EPFail,
+    native.Fail,
+    native.InvalidArgument,
+    native.InvalidGraph,
+    native.InvalidProtobuf,
+    native.NoSuchFile,
+    native.NotImplemented,
+    native.RuntimeException,
+    ValueError,  # a name or shape that the network does not have
+)
+"""What ONNX Runtime raises: its exceptions share no base but Exception."""
 
 _PROVIDER_NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -60,7 +74,7 @@ class Recogniser:
         self._compare("features", features, golden.features, FEATURE_TOLERANCE)
         try:
             posteriors = self.posteriors(golden.features[np.newaxis])[0]
-        except Exception as error:  # onnxruntime's own exceptions share no other base
+        except ONNX_ERRORS as error:
             raise BundleError(f"{self.bundle.folder}: the network does not run: {_one_line(error)}") from error
         if posteriors.shape != (len(manifest.labels),):
             raise BundleError(
@@ -97,7 +111,7 @@ def _open(bundle: Bundle, provider: Provider) -> ort.InferenceSession:
             options,
             providers=[_PROVIDER_NAMES[name] for name in wanted if _PROVIDER_NAMES[name] in available],
         )
-    except Exception as error:  # onnxruntime's own exceptions share no other base
+    except ONNX_ERRORS as error:
         raise BundleError(f"{bundle.folder}: ONNX Runtime cannot read it: {_one_line(error)}") from error
 
 

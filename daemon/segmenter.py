@@ -9,6 +9,9 @@ from digitd.daemon.audio import Samples
 from digitd.daemon.settings import setting
 from digitd.daemon.vad import FRAME_MS, SILENCE_DBFS, Frame
 
+PEAK_HELD_FRAMES = 30
+"""So long after an utterance its loudest frame still tells speech from WebRTC's hangover, which is shorter."""
+
 
 @dataclass(frozen=True)
 class SegmenterConfig:
@@ -37,6 +40,11 @@ class SegmenterConfig:
         if self.post_roll_ms > self.hangover_ms:
             raise ValueError(
                 f"post_roll_ms = {self.post_roll_ms} is longer than hangover_ms = {self.hangover_ms}; make it shorter"
+            )
+        if self.min_speech_ms > self.max_utterance_ms:
+            raise ValueError(
+                f"min_speech_ms = {self.min_speech_ms} is longer than max_utterance_ms = {self.max_utterance_ms}; "
+                "no utterance could pass"
             )
 
 
@@ -90,6 +98,7 @@ class Segmenter:
         self._frames: list[Frame] = []
         self._speaking = False
         self._peak_dbfs = SILENCE_DBFS
+        self._peak_held_frames = 0
         self._onset_run = 0
         self._speech_frames = 0
         self._first_speech = 0  # indices into _frames
@@ -99,7 +108,8 @@ class Segmenter:
         return frame.speech and frame.level_dbfs > self._peak_dbfs - self._config.level_range_db
 
     def _wait(self, frame: Frame) -> None:
-        if not frame.speech:
+        self._peak_held_frames -= 1
+        if not frame.speech or self._peak_held_frames < 0:
             self._peak_dbfs = SILENCE_DBFS  # WebRTC's hangover after the last utterance has run out
         self._onset_run = self._onset_run + 1 if self._is_speech(frame) else 0
         self._quiet_until_sample = frame.start_sample + (1 - self._onset_run) * len(frame.samples)
@@ -135,7 +145,7 @@ class Segmenter:
             )
         rest, peak_dbfs = self._frames[len(kept) :][-self._pre_roll_frames :], self._peak_dbfs
         self._reset()
-        self._frames, self._peak_dbfs = rest, peak_dbfs
+        self._frames, self._peak_dbfs, self._peak_held_frames = rest, peak_dbfs, PEAK_HELD_FRAMES
 
 
 def _frames(duration_ms: int) -> int:

@@ -10,7 +10,7 @@ from types import FrameType
 from digitd.daemon import bundle
 from digitd.daemon.config import DaemonConfig
 from digitd.daemon.errors import AudioError
-from digitd.daemon.events import Body, Ready, Stamp
+from digitd.daemon.events import Body, Ready, Stamp, printable
 from digitd.daemon.pipeline import Pipeline
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.sinks.sink import ReaderGone, Sink, open_sink
@@ -31,17 +31,16 @@ def serve(config: DaemonConfig) -> None:
         rate_hz = recogniser.bundle.manifest.features.sample_rate_hz
         source = open_source(config.source, rate_hz)
         stack.callback(source.close)
-        sinks = [_opened(spec, stack) for spec in config.sinks]
+        sinks = [_opened(spec, stop, stack) for spec in config.sinks]
         pipeline = Pipeline(recogniser, config.model.mode, source.rate_hz, config.pipeline)
-        ready = Ready(recogniser.bundle.manifest.name, recogniser.provider, config.source.spec, config.model.mode)
-        try:
-            _publish_all(_bodies(ready, source, pipeline, stop), Stamp(source.name), sinks)
-        except ReaderGone:
-            logger.info("the reader of standard output has left")
+        ready = Ready(
+            recogniser.bundle.manifest.name, recogniser.provider, printable(config.source.spec), config.model.mode
+        )
+        _publish_all(_bodies(ready, source, pipeline, stop), Stamp(source.name), sinks)
 
 
-def _opened(spec: str, stack: ExitStack) -> Sink:
-    sink = open_sink(spec)
+def _opened(spec: str, stop: Flag, stack: ExitStack) -> Sink:
+    sink = open_sink(spec, stop)
     stack.callback(sink.close)
     return sink
 
@@ -59,10 +58,17 @@ def _bodies(ready: Ready, source: Source, pipeline: Pipeline, stop: Flag) -> Ite
 
 
 def _publish_all(bodies: Iterator[Body], stamp: Stamp, sinks: list[Sink]) -> None:
+    """Hand every body to every sink that still has a reader; ends early when none has."""
     for body in bodies:
         event = stamp.event(body)
-        for sink in sinks:
-            sink.publish(event)
+        for sink in list(sinks):
+            try:
+                sink.publish(event)
+            except ReaderGone:
+                logger.info("the reader of standard output has left")
+                sinks.remove(sink)
+        if not sinks:
+            return
 
 
 @contextmanager

@@ -21,8 +21,8 @@ _KEY = re.compile(r"""^\s*([\w."'-]+)\s*=""")
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
 
 
-def setting(default: Any, *, at_least: float | None = None, at_most: float | None = None) -> Any:
-    """A dataclass field with a default and the range that it may lie in."""
+def setting(default: Any = dataclasses.MISSING, *, at_least: float | None = None, at_most: float | None = None) -> Any:
+    """A dataclass field with the range that it may lie in; without a default the key must be there."""
     return dataclasses.field(default=default, metadata={"at_least": at_least, "at_most": at_most})
 
 
@@ -32,13 +32,21 @@ def read(cls: type[Settings], path: Path) -> Settings:
     Raises:
         ConfigError: the file cannot be read, or its contents do not fit.
     """
+    return parse(cls, read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, or is no UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a TOML file that exists") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: no valid TOML: {error}") from error
-    return parse(cls, text, str(path))
 
 
 def parse(cls: type[Settings], text: str, origin: str) -> Settings:
@@ -49,7 +57,7 @@ def parse(cls: type[Settings], text: str, origin: str) -> Settings:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so are numbers of 5,000 digits
         raise ConfigError(f"{origin}: no valid TOML: {error}") from error
     return from_table(cls, table, origin, _line_numbers(text))
 

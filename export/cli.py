@@ -4,8 +4,10 @@ import argparse
 from pathlib import Path
 
 from digitd.daemon.command import Command
+from digitd.daemon.errors import ExportError
 from digitd.models import MODELS_DIR
 from digitd.trainer.run_folder import RunFolder
+from digitd.trainer.runfile import NAME
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
@@ -17,9 +19,14 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    if not NAME.fullmatch(arguments.name):
+        raise ExportError(f"--name {arguments.name!r} must be letters, digits, '.', '_' and '-'")
     folder = RunFolder.open(arguments.run)
     parts = folder.split
-    from digitd.export.release import Release, release
+    try:
+        from digitd.export.release import Release, release
+    except ModuleNotFoundError as error:
+        raise ExportError(f"the export needs {error.name}: pip install 'digitd[train]'") from error
 
     item = Release(arguments.name, folder, folder.run, parts, arguments.weights)
     metrics = release(item, arguments.out, replace=arguments.replace)

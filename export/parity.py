@@ -8,6 +8,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from digitd.daemon.errors import ExportError
+from digitd.daemon.recogniser import ONNX_ERRORS
 from digitd.export.convert import INPUT, OUTPUT
 
 TOLERANCE = 1e-5
@@ -23,7 +24,7 @@ def posteriors(path: Path, features: NDArray[np.float32]) -> NDArray[np.float32]
     try:
         session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
         found: NDArray[np.float32] = session.run([OUTPUT], {INPUT: features[..., np.newaxis]})[0]
-    except Exception as error:  # onnxruntime's own exceptions share no other base
+    except ONNX_ERRORS as error:
         reason = " ".join(str(error).split())
         raise ExportError(f"the converted network does not run ({reason}); use layers that tf2onnx converts") from error
     return found

@@ -3,10 +3,13 @@
 import dataclasses
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -57,23 +60,44 @@ def release(item: Release, models_dir: Path, *, replace: bool) -> dict[str, Any]
     target = models_dir / item.name
     if target.exists() and not replace:
         raise ExportError(f"{target}: exists already; name another --name, or --replace it")
+    with _scratch(models_dir, target) as scratch:
+        staged = scratch / "bundle"
+        staged.mkdir()
+        metrics = _stage(item, staged)
+        _put(staged, target, scratch / "replaced")
+    return metrics
+
+
+@contextmanager
+def _scratch(models_dir: Path, target: Path) -> Iterator[Path]:
+    """A folder beside the bundles that goes again, whatever happens."""
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=models_dir, prefix=f".{item.name}-") as scratch:
-            staged = Path(scratch) / "bundle"
-            staged.mkdir()
-            metrics = _stage(item, staged)
-            if target.exists():
-                target.rename(Path(scratch) / "replaced")
-            staged.rename(target)
+        folder = tempfile.TemporaryDirectory(dir=models_dir, prefix=f".{target.name}-")
     except OSError as error:
-        raise ExportError(f"{target}: cannot be written ({error.strerror or error}); name a writable --out") from error
-    return metrics
+        raise ExportError(f"{target}: cannot be written ({error.strerror}); name a writable --out") from error
+    with folder as name:
+        yield Path(name)
+
+
+def _put(staged: Path, target: Path, replaced: Path) -> None:
+    """Move the staged bundle to its place; where that fails, the one that was there is put back."""
+    try:
+        if target.exists():
+            target.rename(replaced)
+        staged.rename(target)
+    except OSError as error:
+        if replaced.exists():
+            replaced.rename(target)
+        raise ExportError(f"{target}: cannot be put there ({error.strerror}); name another --out") from error
 
 
 def _stage(item: Release, staged: Path) -> dict[str, Any]:
     """Fill the folder `staged`."""
-    model = keras.saving.load_model(item.folder.model)
+    try:
+        model = keras.saving.load_model(item.folder.model)
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise ExportError(f"{item.folder.model}: damaged ({error}); train anew") from error
     known = hear(
         item.parts.validation,
         item.folder.labels,

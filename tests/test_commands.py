@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -85,6 +87,38 @@ def test_a_reader_that_leaves_ends_it_quietly() -> None:
         daemon.stdout.close()
         assert daemon.wait() == 0
         assert daemon.stderr.read() == ""
+
+
+def test_a_reader_that_leaves_ends_nothing_for_the_socket(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    sinks = ["--sink", "stdout:text", "--sink", f"unix:{path}"]
+    command = [*COMMAND, "run", "--source", str(DEMO), "--pace", "realtime", *sinks]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout is not None
+        while not path.exists():
+            time.sleep(0.01)
+        daemon.stdout.close()
+        watched = subprocess.run([*COMMAND, "watch", str(path)], capture_output=True, text=True, check=True).stdout
+        assert json.loads(watched.splitlines()[-1])["type"] == "end"
+        assert daemon.wait() == 0
+
+
+def test_a_signal_ends_it_within_a_second_though_nobody_reads(demo: Samples) -> None:
+    raw = np.round(np.tile(demo, 40) * 32768).astype("<i2").tobytes()
+    command = [*COMMAND, "run", "--source", "-", "--sink", "stdout:jsonl"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=4096) as daemon:
+        assert daemon.stdin is not None
+        threading.Thread(target=feed, args=(daemon.stdin, raw), daemon=True).start()
+        time.sleep(3)  # the pipe to nobody is full
+        began_s = time.monotonic()
+        daemon.terminate()
+        assert daemon.wait() == 0
+        assert time.monotonic() - began_s < 1
+
+
+def feed(pipe: IO[bytes], raw: bytes) -> None:
+    with suppress(BrokenPipeError):
+        pipe.write(raw)
 
 
 def test_a_full_disk_is_told() -> None:
@@ -166,7 +200,7 @@ def test_bad_input_is_one_line_and_status_2(digitd: Digitd, tmp_path: Path, demo
             "too long for a socket": ["--source", str(DEMO), "--sink", "unix:" + "x" * 108],
             "a live process answers there": ["--source", str(DEMO), "--sink", "unix:taken"],
             "model.mode: 'alway' must be one of 'always', 'entry'": ["--mode", "alway"],
-            "a live process answers there; stop": ["--source", str(DEMO), "--sink", "unix:s", "--sink", "unix:s"],
+            "names one twice": ["--source", str(DEMO), "--sink", "unix:s", "--sink", "unix:s"],
             "sinks = [] would publish nothing": ["--config", "none-out.toml"],
             "'cuda' was asked for": ["--source", str(DEMO), "--provider", "cuda"],
         }
@@ -191,6 +225,24 @@ def test_an_odd_byte_on_stdin_is_told_after_what_was_heard(digitd: Digitd, demo:
     assert done.returncode == 2
     assert done.stdout.split() == [digit.encode() for digit in DEMO_DIGITS]
     assert b"stdin ended 1 bytes into a frame of 2" in done.stderr
+
+
+def test_a_configuration_may_come_through_a_pipe() -> None:
+    command = f"{sys.executable} -m digitd config --config <(echo 'log_level = \"info\"')"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert 'log_level = "info"' in done.stdout
+
+
+def test_a_file_name_that_is_no_utf8_is_heard(digitd: Digitd, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff.flac"
+    Path(os.fsdecode(path)).write_bytes(DEMO.read_bytes())
+    done = digitd("run", "--source", os.fsdecode(path), "--sink", "stdout:jsonl")
+    assert (done.returncode, json.loads(done.stdout.splitlines()[0])["stream"]) == (0, "\ufffd.flac")
+
+
+def test_samples_far_over_full_scale_are_refused(digitd: Digitd, tmp_path: Path, demo: Samples) -> None:
+    done = digitd("run", "--source", wav(tmp_path / "loud.wav", demo * np.float32(1e18)))
+    assert (done.returncode, "1000 times full scale" in done.stderr) == (2, True)
 
 
 def test_config_prints_what_run_would_take(digitd: Digitd, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from digitd.daemon.audio import Block, Intake, Samples
+from digitd.daemon.audio import Block, Intake, Samples, mixed_down
+from digitd.daemon.errors import CorpusError
 from digitd.daemon.features import LogMel, MelSpec, MelSpectrogram
 from digitd.daemon.pipeline import FrontEnd
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
@@ -41,7 +42,7 @@ def read_mono(recording: Recording) -> tuple[Samples, int]:
         frames = np.concatenate([block.frames for block in source.blocks(Event())])
     finally:
         source.close()
-    return frames.mean(axis=1), source.rate_hz
+    return mixed_down(frames), source.rate_hz
 
 
 class Ear:
@@ -94,6 +95,7 @@ def hear(recordings: Sequence[Recording], labels: Sequence[str], ear: Ear, n_tak
 
     Raises:
         AudioError: a file is damaged.
+        CorpusError: no speech was found in any.
     """
     features, indices, unheard = [], [], 0
     for recording in tqdm(recordings, desc=f"hearing {title}", unit="file", disable=None):
@@ -103,4 +105,6 @@ def hear(recordings: Sequence[Recording], labels: Sequence[str], ear: Ear, n_tak
             else:
                 features.append(take)
                 indices.append(labels.index(recording.label))
+    if not features:
+        raise CorpusError(f"no speech was found in any of {len(recordings)} recordings for {title}; are they silent?")
     return Examples(np.array(features, np.float32), np.array(indices, np.int64), unheard)

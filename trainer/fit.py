@@ -3,6 +3,7 @@
 import json
 import sys
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -45,7 +46,10 @@ def _model(run: Run, folder: RunFolder, n_labels: int) -> tuple[Any, int]:
     """A new model, or the latest checkpoint's, and the number of epochs it has behind it."""
     checkpoint = folder.checkpoint
     if checkpoint is None:
-        model = networks.build(run.network, (*run.features.shape, 1), n_labels)
+        try:
+            model = networks.build(run.network, (*run.features.shape, 1), n_labels)
+        except ValueError as error:
+            raise TrainingError(f"{run.network} cannot see {run.features.shape} features: {error}") from error
         model.compile(
             optimizer=keras.optimizers.Adam(run.training.learning_rate),
             loss="sparse_categorical_crossentropy",
@@ -55,7 +59,7 @@ def _model(run: Run, folder: RunFolder, n_labels: int) -> tuple[Any, int]:
     epochs_done, path = checkpoint
     try:
         return keras.saving.load_model(path), epochs_done
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise TrainingError(f"{path}: damaged checkpoint ({error}); delete it to start this run anew") from error
 
 

@@ -20,6 +20,12 @@ class RoomConfig:
     """Room before the recording: WebRTC's detector needs it to learn the background."""
     tail_s: float = setting(0.5, at_least=0, at_most=10)
 
+    def __post_init__(self) -> None:
+        for what in ("peak", "hiss"):
+            low, high = getattr(self, f"{what}_low_dbfs"), getattr(self, f"{what}_high_dbfs")
+            if low > high:
+                raise ValueError(f"{what}_low_dbfs = {low:g} is above {what}_high_dbfs = {high:g}; exchange them")
+
 
 def placed(samples: Samples, rate_hz: int, config: RoomConfig, generator: np.random.Generator) -> Samples:
     """float32 [n_samples + lead and tail]: the recording at a drawn level within white hiss of a drawn level."""

@@ -2,12 +2,13 @@
 
 import csv
 import importlib.metadata
+import io
 import json
 import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 
@@ -17,6 +18,7 @@ from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.runfile import Run
 from digitd.trainer.split import Split
 
+Read = TypeVar("Read")
 VERSIONED = ("digitd", "keras", "tensorflow-cpu", "tensorflow", "numpy", "soxr", "webrtcvad-wheels")
 
 
@@ -50,13 +52,15 @@ class RunFolder:
         return folder
 
     @classmethod
-    def resume(cls, path: Path, run: Run) -> "RunFolder":
+    def resume(cls, path: Path, run: Run, split: Split) -> "RunFolder":
         """The folder of a run that was killed.
 
         Raises:
-            TrainingError: it is none, or was made from another configuration.
+            TrainingError: it is none, or was made from another configuration or other recordings.
         """
         folder = cls.open(path)
+        if folder._read("split.tsv", Path.read_text) != _split_table(split):
+            raise TrainingError(f"{path}: was started with other recordings; its split.tsv and the corpora differ")
         if folder.run != run:
             raise TrainingError(f"{path}: was started with another configuration; its run.toml and the run file differ")
         return folder
@@ -80,7 +84,7 @@ class RunFolder:
     @property
     def labels(self) -> tuple[str, ...]:
         """What each posterior stands for."""
-        return tuple(json.loads((self.path / "labels.json").read_text(encoding="utf-8")))
+        return self._read("labels.json", lambda path: tuple(json.loads(path.read_text(encoding="utf-8"))))
 
     @property
     def split(self) -> Split:
@@ -93,10 +97,7 @@ class RunFolder:
             raise TrainingError(
                 f"{self.path}: is not finished (no {self.model.name}); go on with `digitd train --resume`"
             )
-        parts: dict[str, list[Recording]] = {"train": [], "validation": [], "test": []}
-        with (self.path / "split.tsv").open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t"):
-                parts[row["part"]].append(Recording(Path(row["file"]), row["label"], row["speaker"], row["corpus"]))
+        parts = self._read("split.tsv", _read_split_table)
         return Split(self.run.split.kind, *(tuple(members) for members in parts.values()))
 
     @property
@@ -116,12 +117,26 @@ class RunFolder:
 
     def save_epoch(self, epochs_done: int, history: list[dict[str, Any]], save: Callable[[Path], None]) -> None:
         """Keep the state after an epoch: a kill at any moment leaves the state before or after it."""
-        self.path.joinpath("checkpoints").mkdir(exist_ok=True)
-        previous = self.checkpoint
+        checkpoints = self.path / "checkpoints"
+        checkpoints.mkdir(exist_ok=True)
+        older = list(checkpoints.glob("*.keras"))
+        self.write_history(history)  # first: of a history, only the epochs of the checkpoint count
         self.write(f"checkpoints/epoch-{epochs_done:05d}.keras", save)
-        self.write_history(history)
-        if previous is not None:
-            previous[1].unlink()
+        for path in older:
+            path.unlink()
+
+    def _read(self, name: str, parse: Callable[[Path], Read]) -> Read:
+        """What `parse` makes of a file.
+
+        Raises:
+            TrainingError: it is missing or damaged.
+        """
+        try:
+            return parse(self.path / name)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"{self.path / name}: missing or damaged ({error}); restore it or train anew"
+            ) from error
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:
         """Replace history.csv."""
@@ -164,10 +179,18 @@ def versions() -> dict[str, str]:
 
 def _split_table(split: Split) -> str:
     """Tab-separated: part, corpus, speaker, label, file."""
-    lines = ["part\tcorpus\tspeaker\tlabel\tfile"]
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(["part", "corpus", "speaker", "label", "file"])
     for part in ("train", "validation", "test"):
-        lines += [
-            f"{part}\t{member.corpus}\t{member.speaker}\t{member.label}\t{member.path}"
-            for member in getattr(split, part)
-        ]
-    return "\n".join(lines) + "\n"
+        for member in getattr(split, part):
+            writer.writerow([part, member.corpus, member.speaker, member.label, member.path.resolve()])
+    return text.getvalue()
+
+
+def _read_split_table(path: Path) -> dict[str, list[Recording]]:
+    parts: dict[str, list[Recording]] = {"train": [], "validation": [], "test": []}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            parts[row["part"]].append(Recording(Path(row["file"]), row["label"], row["speaker"], row["corpus"]))
+    return parts

@@ -1,6 +1,7 @@
 """A run: everything that decides what a training gives, read from a TOML file."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,9 @@ from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.networks import NETWORKS
 from digitd.trainer.room import RoomConfig
 from digitd.trainer.split import SplitConfig
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+"""What a run or a bundle may be called: it becomes a folder."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,15 @@ class Run:
     name: str
     network: str
     corpora: tuple[CorpusConfig, ...]
-    seed: int = setting(1, at_least=0)
+    seed: int = setting(1, at_least=0, at_most=2**32 - 1)
     features: MelSpec = field(default_factory=MelSpec)
     room: RoomConfig = field(default_factory=RoomConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"name = {self.name!r} must be letters, digits, '.', '_' and '-'")
         if self.network not in NETWORKS:
             raise ValueError(f"no network {self.network!r}{nearest(self.network, NETWORKS)}")
 

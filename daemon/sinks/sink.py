@@ -1,6 +1,7 @@
 """What every sink offers, and which one a SPEC names."""
 
 from pathlib import Path
+from threading import Event as Flag
 from typing import Protocol
 
 from digitd.daemon.errors import SinkError
@@ -30,8 +31,8 @@ class Sink(Protocol):
         ...
 
 
-def open_sink(spec: str) -> Sink:
-    """The sink that `spec` names.
+def open_sink(spec: str, stop: Flag) -> Sink:
+    """The sink that `spec` names; once `stop` is set it waits for no reader any more.
 
     Raises:
         SinkError: no such sink, or it cannot be opened.
@@ -45,5 +46,5 @@ def open_sink(spec: str) -> Sink:
         from digitd.daemon.sinks.stdout import FORMATS, StdoutSink
 
         if argument in FORMATS:
-            return StdoutSink(FORMATS[argument])
+            return StdoutSink(FORMATS[argument], stop)
     raise SinkError(f"no sink {spec!r}{nearest(spec, KINDS)}")

@@ -1,12 +1,17 @@
 """Lines on standard output, each flushed."""
 
 import os
+import select
 import sys
 from collections.abc import Callable
+from threading import Event as Flag
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Digit, Event, String
 from digitd.daemon.sinks.sink import ReaderGone
+
+POLL_S = 0.1
+CLOSE_S = 0.3
 
 Format = Callable[[Event], str | None]
 """The line of an event, or None where it has none."""
@@ -32,10 +37,11 @@ class StdoutSink:
         SinkError: it is closed.
     """
 
-    def __init__(self, line: Format) -> None:
+    def __init__(self, line: Format, stop: Flag) -> None:
         if sys.stdout is None:
             raise SinkError("standard output is closed; open it or name another --sink")
         self._line = line
+        self._stop = stop
 
     def publish(self, event: Event) -> None:
         """Write the event's line.
@@ -46,7 +52,17 @@ class StdoutSink:
         """
         line = self._line(event)
         if line is not None:
+            self._wait_until_writable()
             write_line(line)
+
+    def _wait_until_writable(self) -> None:
+        """A reader that does not read is waited for, but for no longer than CLOSE_S after a signal."""
+        waited_s = 0.0
+        while not select.select([], [sys.stdout], [], POLL_S)[1]:
+            waited_s = waited_s + POLL_S if self._stop.is_set() else 0.0
+            if waited_s >= CLOSE_S:
+                _discard_stdout()
+                raise ReaderGone
 
     def close(self) -> None:
         """Nothing is pending: each line was flushed."""
@@ -59,6 +75,8 @@ def write_line(line: str) -> None:
         ReaderGone: the pipe's reader has left.
         SinkError: it cannot be written.
     """
+    if sys.stdout is None:
+        raise SinkError("standard output is closed; open it")
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from digitd.daemon.errors import SinkError
@@ -15,7 +16,7 @@ MAX_PATH_BYTES = 107
 """sun_path of unix(7) less its closing zero."""
 MAX_WAITING_BYTES = 256 * 1024
 """A reader that leaves more unread, some 1,500 events beyond the kernel's buffer, is dropped."""
-CLOSE_S = 0.5
+CLOSE_S = 0.3
 POLL_S = 0.05
 HALF_CLOSED_POLL_S = 1.0
 
@@ -32,6 +33,7 @@ class UnixSocketSink:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._listener = listen(path)
+        self._inode = path.stat().st_ino
         self._ready = b""
         self._readers: set[asyncio.StreamWriter] = set()
         self._closing = asyncio.Event()
@@ -48,7 +50,9 @@ class UnixSocketSink:
         """Send the readers what is theirs, for CLOSE_S at most, and remove the socket."""
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
-        self._path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:  # else another process has taken the path since
+                self._path.unlink()
 
     def _run(self) -> None:
         """The socket's own thread."""
@@ -75,7 +79,9 @@ class UnixSocketSink:
             while await reader.read(4096):
                 pass
             while not writer.is_closing() and not _hung_up(writer):
-                await asyncio.sleep(HALF_CLOSED_POLL_S)  # it will send nothing more, but still reads
+                with suppress(TimeoutError):  # it will send nothing more, but still reads
+                    await asyncio.wait_for(self._closing.wait(), HALF_CLOSED_POLL_S)
+                    break
             writer.close()
             await writer.wait_closed()
         except OSError as error:
@@ -112,8 +118,11 @@ def listen(path: Path) -> socket.socket:
         raise SinkError(
             f"{path}: {len(os.fsencode(path))} bytes are too long for a socket; at most {MAX_PATH_BYTES} fit"
         )
-    if path.is_socket():
-        _remove_stale(path)
+    try:
+        if path.is_socket():
+            _remove_stale(path)
+    except PermissionError as error:
+        raise SinkError(f"{path}: cannot be looked at ({error.strerror}); name another path") from error
     listener = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)
     try:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 from digitd.daemon.audio import LIVE_CHUNK_MS, Block, from_pcm16
@@ -20,6 +20,7 @@ from digitd.daemon.settings import nearest
 BUFFERED_CHUNKS = 250
 """5 s of live chunks wait for a busy pipeline; what comes after is dropped and reported."""
 POLL_S = 0.1
+CLOSE_S = 0.5
 STALL_S = 2.0
 """A microphone that sends nothing for so long is lost."""
 
@@ -88,10 +89,16 @@ class MicrophoneSource:
             yield Block(from_pcm16(raw, self._channels), dropped_frames)
 
     def close(self) -> None:
-        """Stop the stream and PortAudio."""
-        with _captured_stderr():
-            self._stream.close()
-            self._portaudio.terminate()
+        """Stop the stream and PortAudio; a frozen audio server is waited for no longer than CLOSE_S."""
+        closing = Thread(target=self._close, daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
+        if closing.is_alive():
+            logger.warning("the audio server does not answer; microphone %r is left open", self._device.name)
+
+    def _close(self) -> None:
+        self._stream.close()
+        self._portaudio.terminate()
 
     def _format(self, rate_hz: int) -> tuple[int, int]:
         """(rate, channels): what is asked for where the device has it, else its own."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event
 from typing import Literal, Protocol
 
-from digitd.daemon.audio import LOWEST_RATE_HZ, Block
+from digitd.daemon.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, Block
 from digitd.daemon.settings import setting
 
 
@@ -16,7 +16,7 @@ class SourceConfig:
 
     spec: str = "mic"
     """`mic`, `mic:NAME`, `-` (raw s16le on stdin), or the path of a WAV or FLAC file."""
-    rate_hz: int = setting(16000, at_least=LOWEST_RATE_HZ, at_most=768000)
+    rate_hz: int = setting(16000, at_least=LOWEST_RATE_HZ, at_most=HIGHEST_RATE_HZ)
     """Rate of raw samples on stdin; files know theirs."""
     channels: int = setting(1, at_least=1, at_most=64)
     """Channels of raw samples on stdin, interleaved."""

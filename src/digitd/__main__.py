@@ -49,10 +49,10 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     arguments = parser().parse_args(argv)
     module_name, help_text = COMMANDS[arguments.command]
-    command = importlib.import_module(module_name).COMMANDS[arguments.command]
-    sub = argparse.ArgumentParser(prog=f"digitd {arguments.command}", description=help_text)
-    command.add_arguments(sub)
     try:
+        command = importlib.import_module(module_name).COMMANDS[arguments.command]
+        sub = argparse.ArgumentParser(prog=f"digitd {arguments.command}", description=help_text)
+        command.add_arguments(sub)
         status: int = command.execute(sub.parse_args(arguments.arguments))
     except DigitdError as error:
         print(f"digitd: error: {error}", file=sys.stderr)

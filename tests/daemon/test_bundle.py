@@ -3,10 +3,12 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from digitd import models
 from digitd.daemon import bundle
@@ -93,6 +95,33 @@ def test_a_truncated_golden_vector_is_refused(copy: Path) -> None:
     content = (copy / "golden.npz").read_bytes()
     (copy / "golden.npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(BundleError, match="no golden vector"):
+        bundle.load(str(copy))
+
+
+@pytest.mark.parametrize(
+    "damage", [{"features": np.zeros(3)}, {"posteriors": np.array(["a"])}, {"samples": np.zeros(())}]
+)
+def test_a_golden_vector_of_other_arrays_is_refused(copy: Path, damage: dict[str, NDArray[Any]]) -> None:
+    with np.load(copy / "golden.npz") as arrays:
+        whole = dict(arrays)
+    np.savez(copy / "golden.npz", **(whole | damage))
+    with pytest.raises(BundleError, match="no golden vector"):
+        bundle.load(str(copy))
+
+
+@pytest.mark.parametrize(
+    ("line", "damaged", "problem"),
+    [
+        (r"^always = .*$", "always = 7.0", "thresholds.always: 7.0 is out of range"),
+        (r"^always = .*$", "always = nan", "thresholds.always: nan is out of range"),
+        (r'"1",', '"0",', "each once"),
+        (r'"1",', r'"1\\n",', "must be printable"),
+    ],
+)
+def test_manifest_values_that_cannot_be_are_refused(copy: Path, line: str, damaged: str, problem: str) -> None:
+    manifest = copy / "manifest.toml"
+    manifest.write_text(re.sub(line, damaged, manifest.read_text(), count=1, flags=re.MULTILINE))
+    with pytest.raises(BundleError, match=problem):
         bundle.load(str(copy))
 
 

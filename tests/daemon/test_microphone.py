@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -47,7 +48,7 @@ def pulse(tmp_path: Path) -> Iterator[dict[str, str]]:
         stderr=subprocess.DEVNULL,
     )
     time.sleep(2.5)  # without it the first audio comes up to 1.8 s late
-    yield environment
+    yield {**environment, "SERVER_PID": str(server.pid)}
     for process in (keep_alive, server):
         process.terminate()
         process.wait()
@@ -87,6 +88,21 @@ def test_a_microphone_that_stops_sending_is_told(pulse: dict[str, str]) -> None:
     assert daemon.returncode == 2
     assert "microphone 'pulse' has sent nothing for 2 s" in errors
     assert json.loads(output.splitlines()[-1])["type"] == "end"
+
+
+def test_a_frozen_audio_server_is_told_and_does_not_hold_the_end_up(pulse: dict[str, str]) -> None:
+    command = [*DIGITD, "run", "--source", "mic:pulse", "--sink", "stdout:jsonl"]
+    daemon = subprocess.Popen(command, env=pulse, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert daemon.stdout is not None
+    daemon.stdout.readline()
+    time.sleep(0.5)
+    os.kill(int(pulse["SERVER_PID"]), signal.SIGSTOP)
+    try:
+        _, errors = daemon.communicate(timeout=20)
+    finally:
+        os.kill(int(pulse["SERVER_PID"]), signal.SIGCONT)
+    assert daemon.returncode == 2
+    assert "has sent nothing for 2 s" in errors
 
 
 def test_an_unknown_microphone_lists_those_that_exist(pulse: dict[str, str]) -> None:

@@ -88,6 +88,13 @@ def test_a_quiet_word_after_a_loud_one_is_heard() -> None:
     assert spans(segment(frames)) == [(0, 30), (70, 90)]
 
 
+def test_a_bang_does_not_deafen() -> None:
+    bang = [frame(n, speech=True, level_dbfs=-3) for n in range(10)]
+    gap = [frame(n, speech=True, level_dbfs=-70) for n in range(10, 60)]
+    word = [frame(n, speech=True, level_dbfs=-40) for n in range(60, 90)]
+    assert spans(segment(bang + gap + word))[-1][1] == 90
+
+
 def test_speech_without_a_pause_is_cut() -> None:
     found = segment(script("#" * 1000))
     assert [u.end_sample - u.start_sample for u in found[:3]] == [300 * FRAME_SAMPLES] * 3

@@ -3,6 +3,7 @@
 import json
 import socket
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +121,27 @@ def test_a_reader_that_closes_its_sending_side_still_reads(sink: UnixSocketSink,
     until_followed(sink, 0)
 
 
+def test_a_half_closed_reader_does_not_delay_the_end(path: Path) -> None:
+    sink = UnixSocketSink(path)
+    half = follower(path)
+    until_followed(sink, 1)
+    half.shutdown(socket.SHUT_WR)
+    time.sleep(0.1)
+    began_s = time.monotonic()
+    sink.close()
+    assert time.monotonic() - began_s < CLOSE_S
+    half.close()
+
+
+def test_a_path_that_another_process_has_taken_since_is_left(path: Path) -> None:
+    sink = UnixSocketSink(path)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        sink.close()
+        assert path.exists()
+
+
 def test_pending_events_are_sent_on_close_and_the_socket_goes(path: Path) -> None:
     sink = UnixSocketSink(path)
     client = follower(path)
@@ -187,4 +209,4 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", ["stdout", "stdout:jsn", "unix", "unix:", "tcp:1"])
 def test_an_unknown_sink_is_refused(spec: str) -> None:
     with pytest.raises(SinkError, match=f"no sink '{spec}'"):
-        open_sink(spec)
+        open_sink(spec, threading.Event())

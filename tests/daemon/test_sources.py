@@ -60,6 +60,33 @@ def test_a_wav_file_of_unknown_length_is_read(tmp_path: Path) -> None:
     assert len(frames(RecordingSource(path))) == 16000
 
 
+@pytest.mark.parametrize("riff_size", [0, 0xFFFFFFFF, 36 + 16000])
+def test_a_wav_file_whose_samples_are_cut_is_refused_whatever_its_riff_size(tmp_path: Path, riff_size: int) -> None:
+    path = written(tmp_path / "x.wav")
+    content = bytearray(path.read_bytes()[: 44 + 16000])
+    content[4:8] = riff_size.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match="truncated: 16044 of 32044 bytes"):
+        RecordingSource(path)
+
+
+def test_a_flac_file_of_unknown_length_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.flac")
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the 36 bits of STREAMINFO that tell the number of samples, empty as encoders
+    content[22:26] = bytes(4)  # that write into a pipe leave them
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match="does not tell its length"):
+        RecordingSource(path)
+
+
+@pytest.mark.parametrize("kind", ["AIFF", "OGG", "W64"])
+def test_other_formats_are_refused(tmp_path: Path, kind: str) -> None:
+    soundfile.write(tmp_path / "x", np.zeros(16000), 16000, format=kind)
+    with pytest.raises(AudioError, match=f"is {kind}, no WAV or FLAC file"):
+        RecordingSource(tmp_path / "x")
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

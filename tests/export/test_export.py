@@ -1,6 +1,7 @@
 """`digitd export`: a bundle that the daemon runs, or nothing at all."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,22 @@ def test_an_unwritable_output_folder_is_told(digitd: Digitd, trained: Path) -> N
 def test_what_is_no_run_folder_is_told(digitd: Digitd, tmp_path: Path) -> None:
     done = digitd("export", tmp_path, "--name", "small")
     assert (done.returncode, "no run folder" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["labels.json", "split.tsv", "model.keras"])
+def test_a_damaged_run_folder_is_told(digitd: Digitd, trained: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / name).write_text("part\tfile\nnone\n")
+    done = digitd("export", tmp_path / "run", "--name", "small", "--out", tmp_path / "models")
+    assert done.returncode == 2
+    assert f"{name}: " in done.stderr
+    assert "damaged" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
+def test_a_name_that_is_no_folder_is_refused(digitd: Digitd, trained: Path, tmp_path: Path, name: str) -> None:
+    done = digitd("export", trained, "--name", name, "--out", tmp_path / "models", "--replace")
+    assert (done.returncode, "must be letters, digits" in done.stderr) == (2, True)
 
 
 def test_a_network_that_does_not_survive_conversion_leaves_nothing(trained: Path, tmp_path: Path) -> None:

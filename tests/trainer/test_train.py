@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.train
@@ -108,6 +110,38 @@ def test_bad_input_is_one_line_and_leaves_nothing(digitd: Digitd, tmp_path: Path
         assert problem in done.stderr
         assert done.stderr.count("\n") == 1
         assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_trained_leaves_no_folder(digitd: Digitd, tmp_path: Path, spoken_digits: Path) -> None:
+    silent = tmp_path / "silent"
+    shutil.copytree(spoken_digits, silent)
+    for path in (silent / "recordings").glob("*_awb_*.wav"):
+        soundfile.write(path, np.zeros(8000), 16000)
+    damaged = tmp_path / "damaged"
+    shutil.copytree(spoken_digits, damaged)
+    (damaged / "recordings/7_rms_0.wav").write_bytes(b"RIFF")
+    good = run_file(tmp_path, spoken_digits, epochs=1).read_text()
+    cases = {
+        "no speech was found in any of 20 recordings for validation": good.replace(str(spoken_digits), str(silent)),
+        "7_rms_0.wav: no WAV or FLAC file": good.replace(str(spoken_digits), str(damaged)),
+        "final64 cannot see (8, 8) features": f"{good}[features]\nn_mels = 8\nn_frames = 8\n",
+    }
+    for problem, text in cases.items():
+        (tmp_path / "run.toml").write_text(text)
+        done = digitd("train", tmp_path / "run.toml", "--out", tmp_path / "out")
+        assert done.returncode == 2, done.stderr
+        assert problem in done.stderr
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_run_does_not_resume_on_other_recordings(digitd: Digitd, tmp_path: Path, spoken_digits: Path) -> None:
+    corpus = tmp_path / "corpus"
+    shutil.copytree(spoken_digits, corpus)
+    path = run_file(tmp_path, corpus, epochs=1)
+    assert digitd("train", path, "--out", tmp_path / "out").returncode == 0
+    (corpus / "recordings/0_rms_0.wav").unlink()
+    done = digitd("train", path, "--out", tmp_path / "out", "--resume")
+    assert (done.returncode, "was started with other recordings" in done.stderr) == (2, True)
 
 
 def test_an_unwritable_output_folder_is_told(digitd: Digitd, tmp_path: Path, spoken_digits: Path) -> None:

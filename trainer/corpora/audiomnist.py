@@ -25,6 +25,8 @@ def read(folder: Path) -> list[Recording]:
         speakers = json.loads((data / METADATA).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CorpusError(f"{data / METADATA}: no speaker metadata ({error}); give AudioMNIST's folder") from error
+    if not isinstance(speakers, dict):
+        raise CorpusError(f"{data / METADATA}: is no table of speakers; restore the metadata")
     recordings = []
     for path in data.glob("[0-9][0-9]/*.wav"):
         name = _NAME.fullmatch(path.name)

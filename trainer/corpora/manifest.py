@@ -23,6 +23,8 @@ def read(folder: Path) -> list[Recording]:
             rows = list(csv.DictReader(file, delimiter="\t"))
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}); give a folder with a manifest") from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path}: is no UTF-8 ({error}); convert it") from error
     return [_recording(folder, path, line, row) for line, row in enumerate(rows, start=2) if _is_word(path, row)]
 
 
