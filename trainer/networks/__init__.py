@@ -1,11 +1,13 @@
-"""Networks, one a file; each offers `build(input_shape, n_labels) -> keras.Model`."""
+"""Networks, one a file; each offers `build(input_shape, n_labels, activations) -> keras.Model`."""
 
 import importlib
 from typing import Any
 
-NETWORKS = ("final64",)
+from digitd.trainer.networks.activations import Activations
+
+NETWORKS = ("dense", "conv1", "conv2", "conv3", "final64")
 
 
-def build(name: str, input_shape: tuple[int, int, int], n_labels: int) -> Any:
+def build(name: str, input_shape: tuple[int, int, int], n_labels: int, activations: Activations) -> Any:
     """A new Keras model of one of NETWORKS: [batch, n_mels, n_frames, 1] -> posteriors [batch, n_labels]."""
-    return importlib.import_module(f"digitd.trainer.networks.{name}").build(input_shape, n_labels)
+    return importlib.import_module(f"digitd.trainer.networks.{name}").build(input_shape, n_labels, activations)
