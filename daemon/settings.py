@@ -55,23 +55,35 @@ def parse(cls: type[Settings], text: str, origin: str) -> Settings:
     Raises:
         ConfigError: no TOML, or one line for each unknown key, missing key, wrong type and value out of range.
     """
+    return from_table(cls, parse_table(text, origin), origin, line_numbers(text))
+
+
+def parse_table(text: str, origin: str) -> dict[str, Any]:
+    """The plain table of TOML text.
+
+    Raises:
+        ConfigError: it is no TOML.
+    """
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so are numbers of 5,000 digits
         raise ConfigError(f"{origin}: no valid TOML: {error}") from error
-    return from_table(cls, table, origin, _line_numbers(text))
 
 
 def from_table(
-    cls: type[Settings], table: dict[str, Any], origin: str, lines: dict[KeyPath, int] | None = None
+    cls: type[Settings],
+    table: dict[str, Any],
+    origin: str,
+    lines: dict[KeyPath, int] | None = None,
+    path: KeyPath = (),
 ) -> Settings:
-    """One settings value from a plain table; `lines` tells where each key stands.
+    """One settings value from a plain table that stands at `path`; `lines` tells where each key stands.
 
     Raises:
         ConfigError: as `parse`.
     """
     reader = _Reader(origin, lines or {}, [])
-    value = reader.table(cls, table, ())
+    value = reader.table(cls, table, path)
     if reader.problems:
         raise ConfigError("\n".join(reader.problems))
     return typing.cast(Settings, value)
@@ -95,7 +107,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _line_numbers(text: str) -> dict[KeyPath, int]:
+def line_numbers(text: str) -> dict[KeyPath, int]:
     """Line of each table and key; the n-th `[[table]]` is (`table`, `n`) with n counted from 0."""
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
@@ -166,7 +178,9 @@ class _Reader:
 
     def choice(self, choices: tuple[Any, ...], value: Any, path: KeyPath) -> Any:
         if value not in choices:
-            self.report(path, f"{value!r} must be one of {', '.join(map(repr, choices))}")
+            near = difflib.get_close_matches(str(value), map(str, choices), n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            self.report(path, f"{value!r} must be one of {', '.join(map(repr, choices))}{hint}")
         return value
 
     def scalar(self, hint: type, value: Any, path: KeyPath, field: dataclasses.Field[Any]) -> Any:
