@@ -57,9 +57,9 @@ def _speakers(part: str, recordings: Sequence[Recording]) -> str:
 
 
 def _split_sentence(kind: str) -> str:
-    if kind == "speakers":
-        return "nobody is heard in two parts."
-    return "**random**: the same voices are in every part, so the table flatters."
+    if kind == "random":
+        return "**random**: the same voices are in every part, so the table flatters."
+    return "nobody is heard in two parts."
 
 
 def _rows(metrics: dict[str, Any], thresholds: dict[str, float]) -> str:

@@ -1,24 +1,29 @@
 """Recordings -> training, validation and test part: speakers apart, unless a random split is asked for by name."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from digitd.daemon.errors import CorpusError
 from digitd.daemon.settings import nearest, setting
+from digitd.trainer.corpora import audiomnist
 from digitd.trainer.corpora.recording import Recording
 
 Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class SplitConfig:
     """How recordings are parted."""
 
-    kind: Literal["speakers", "random"] = "speakers"
-    """`speakers`: nobody is heard in two parts. `random`: everybody is, which flatters; its report says so."""
+    kind: Literal["speakers", "random", "audiomnist"] = "speakers"
+    """`speakers`: nobody is heard in two parts. `random`: everybody is, which flatters; its report says so.
+    `audiomnist`: one of the five speaker-disjoint folds that were published with AudioMNIST."""
+    fold: int = setting(1, at_least=1, at_most=len(audiomnist.GROUPS))
+    """Which fold of `audiomnist`."""
     validation_speakers: tuple[str, ...] = ()
     """Names or patterns (`gsc-[0-7]*`). Where both lists are empty, speakers are drawn by the shares below."""
     test_speakers: tuple[str, ...] = ()
@@ -26,8 +31,10 @@ class SplitConfig:
     test_share: float = setting(0.15, at_least=0, at_most=0.5)
 
     def __post_init__(self) -> None:
-        if self.kind == "random" and (self.validation_speakers or self.test_speakers):
-            raise ValueError("a random split takes no speakers by name; leave them out, or ask for kind = 'speakers'")
+        if self.kind != "speakers" and (self.validation_speakers or self.test_speakers):
+            raise ValueError(
+                f"a split of kind {self.kind!r} takes no speakers by name; leave them out, or ask for kind = 'speakers'"
+            )
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,11 @@ def split(recordings: Iterable[Recording], config: SplitConfig) -> Split:
     """Part the recordings; the same file or speaker falls into the same part whatever else is added.
 
     Raises:
-        CorpusError: a named speaker does not exist, or a part would be empty.
+        CorpusError: a named speaker does not exist, a part would be empty, or a label is in no training recording.
     """
     recordings = list(recordings)
     part_of = _part_rule(recordings, config)
-    parts: dict[Part, list[Recording]] = {"train": [], "validation": [], "test": []}
+    parts: dict[Part, list[Recording]] = {part: [] for part in PARTS}
     for recording in recordings:
         parts[part_of(recording)].append(recording)
     for part, members in parts.items():
@@ -58,17 +65,42 @@ def split(recordings: Iterable[Recording], config: SplitConfig) -> Split:
                 f"the {part} part of {len(recordings)} recordings by {speakers} speaker(s), split by "
                 f"{config.kind}, is empty; name its speakers or add recordings"
             )
+    _check_labels(parts)
     return Split(config.kind, tuple(parts["train"]), tuple(parts["validation"]), tuple(parts["test"]))
+
+
+def _check_labels(parts: dict[Part, list[Recording]]) -> None:
+    taught = {recording.label for recording in parts["train"]}
+    for part, members in parts.items():
+        untaught = sorted({recording.label for recording in members} - taught)
+        if untaught:
+            raise CorpusError(
+                f"the {part} part has the label(s) {', '.join(map(repr, untaught))}, which no recording of the "
+                "training part has; add recordings, part the speakers otherwise, or leave the label out"
+            )
 
 
 def _part_rule(recordings: list[Recording], config: SplitConfig) -> Callable[[Recording], Part]:
     if config.kind == "random":
-        return lambda recording: _drawn(f"{recording.corpus}/{recording.path.name}", config)
+        return lambda recording: _drawn(f"{recording.corpus}/{recording.label}/{recording.path.name}", config)
+    if config.kind == "audiomnist":
+        return _fold_rule(recordings, config.fold)
     if not (config.validation_speakers or config.test_speakers):
         return lambda recording: _drawn(recording.speaker, config)
     speakers = {recording.speaker for recording in recordings}
     test = _matching(config.test_speakers, speakers)
     validation = _matching(config.validation_speakers, speakers) - test
+    return _by_speaker(validation, test)
+
+
+def _fold_rule(recordings: list[Recording], fold: int) -> Callable[[Recording], Part]:
+    strangers = sorted({recording.corpus for recording in recordings} - {audiomnist.CORPUS})
+    if strangers:
+        raise CorpusError(f"AudioMNIST's folds do not part {', '.join(strangers)}; split by speakers or random")
+    return _by_speaker(*audiomnist.fold(fold))
+
+
+def _by_speaker(validation: Collection[str], test: Collection[str]) -> Callable[[Recording], Part]:
     return lambda recording: (
         "test" if recording.speaker in test else "validation" if recording.speaker in validation else "train"
     )

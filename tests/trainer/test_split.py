@@ -67,5 +67,5 @@ def test_one_speaker_cannot_be_split_by_speakers() -> None:
 
 
 def test_a_random_split_takes_no_names() -> None:
-    with pytest.raises(ConfigError, match="a random split takes no speakers by name"):
+    with pytest.raises(ConfigError, match="a split of kind 'random' takes no speakers by name"):
         parse(SplitConfig, 'kind = "random"\ntest_speakers = ["s1"]', "f.toml")

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from digitd.daemon.errors import CorpusError
 from digitd.daemon.settings import nearest
-from digitd.trainer.corpora import audiomnist, fsdd, manifest, speech_commands
+from digitd.trainer.corpora import audiomnist, folders, fsdd, manifest, speech_commands
 from digitd.trainer.corpora.recording import Recording
 
 READERS: dict[str, Callable[[Path], list[Recording]]] = {
     "manifest": manifest.read,
     "audiomnist": audiomnist.read,
     "fsdd": fsdd.read,
+    "folders": folders.read,
     "speech-commands": speech_commands.read,
 }
 
