@@ -8,6 +8,7 @@ DigitdError                 every error that a user can mend; the command line p
 |-- ProviderError           an execution provider that was asked for and is not in use
 |-- SinkError               a sink that cannot be opened
 |-- CorpusError             recordings that cannot be trained on
+|-- FetchError              a public data set that cannot be had whole
 |-- TrainingError           a run folder or run file that cannot be used
 `-- ExportError             a network that did not survive its conversion
 """
@@ -43,6 +44,10 @@ class SinkError(DigitdError):
 
 class CorpusError(DigitdError):
     """Recordings are missing or cannot be trained on."""
+
+
+class FetchError(DigitdError):
+    """A public data set cannot be downloaded, or is not what it should be."""
 
 
 class TrainingError(DigitdError):
