@@ -8,6 +8,7 @@ from typing import Any
 
 from digitd.daemon.command import Command
 from digitd.daemon.errors import TrainingError
+from digitd.trainer.feature_cache import FeatureCache, default_folder
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run, read_run, recordings
 from digitd.trainer.split import Split, split
@@ -41,7 +42,7 @@ def _fitted(run: Run, parts: Split, folder: RunFolder) -> dict[str, Any]:
         from digitd.trainer.fit import train  # TensorFlow: after all that can be answered without it
     except ModuleNotFoundError as error:
         raise TrainingError(f"training needs {error.name}: pip install 'digitd[train]'") from error
-    return train(run, parts, folder)
+    return train(run, parts, folder, FeatureCache(default_folder()))
 
 
 COMMANDS = {"train": Command(_add_train, _train)}

@@ -61,6 +61,6 @@ def voiced_span_s(samples: Samples, rate_hz: int) -> tuple[float, float]:
 
 
 def _at_rate(recording: Recording, rate_hz: int) -> Samples:
-    samples, source_rate_hz = read_mono(recording)
+    samples, source_rate_hz = read_mono(recording.path)
     resampled: Samples = samples if source_rate_hz == rate_hz else soxr.resample(samples, source_rate_hz, rate_hz)
     return resampled

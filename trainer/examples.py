@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from digitd.daemon.errors import CorpusError
 from digitd.daemon.features import LogMel, MelSpec, MelSpectrogram
 from digitd.daemon.pipeline import FrontEnd
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
+from digitd.daemon.settings import as_table
 from digitd.daemon.sources.recording import RecordingSource
 from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.room import RoomConfig, placed
@@ -27,17 +30,19 @@ class Examples:
     """float32 [n_examples, n_mels, n_frames]."""
     labels: NDArray[np.int64]
     """int64 [n_examples], indices into the run's labels."""
+    sources: NDArray[np.int64]
+    """int64 [n_examples]: of which of the recordings each is a take."""
     unheard: int
     """Takes in which the segmenter found no speech; they are in no array."""
 
 
-def read_mono(recording: Recording) -> tuple[Samples, int]:
-    """float32 [n_samples] and the rate of a recording.
+def read_mono(path: Path) -> tuple[Samples, int]:
+    """float32 [n_samples] and the rate of a WAV or FLAC file.
 
     Raises:
         AudioError: the file is damaged.
     """
-    source = RecordingSource(recording.path)
+    source = RecordingSource(path)
     try:
         frames = np.concatenate([block.frames for block in source.blocks(Event())])
     finally:
@@ -62,9 +67,20 @@ class Ear:
         self._seed = seed
         self._speed_range = speed_range
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides what a take sounds like, as a plain table."""
+        return {
+            "features": as_table(self._log_mel.spec),
+            "segmenter": as_table(SegmenterConfig()),
+            "room": as_table(self._room),
+            "seed": self._seed,
+            "speed_range": self._speed_range,
+        }
+
     def takes(self, recording: Recording, n_takes: int) -> Iterator[MelSpectrogram | None]:
         """The recording in so many rooms; None where no speech was found. The same file sounds the same in each run."""
-        samples, rate_hz = read_mono(recording)
+        samples, rate_hz = read_mono(recording.path)
         name = hashlib.sha256(f"{recording.corpus}/{recording.path.name}".encode()).digest()
         generator = np.random.default_rng([self._seed, *name])
         for _ in range(n_takes):
@@ -97,14 +113,15 @@ def hear(recordings: Sequence[Recording], labels: Sequence[str], ear: Ear, n_tak
         AudioError: a file is damaged.
         CorpusError: no speech was found in any.
     """
-    features, indices, unheard = [], [], 0
-    for recording in tqdm(recordings, desc=f"hearing {title}", unit="file", disable=None):
+    features, indices, sources, unheard = [], [], [], 0
+    for source, recording in enumerate(tqdm(recordings, desc=f"hearing {title}", unit="file", disable=None)):
         for take in ear.takes(recording, n_takes):
             if take is None:
                 unheard += 1
             else:
                 features.append(take)
                 indices.append(labels.index(recording.label))
+                sources.append(source)
     if not features:
         raise CorpusError(f"no speech was found in any of {len(recordings)} recordings for {title}; are they silent?")
-    return Examples(np.array(features, np.float32), np.array(indices, np.int64), unheard)
+    return Examples(np.array(features, np.float32), np.array(indices, np.int64), np.array(sources, np.int64), unheard)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +17,11 @@ from digitd.daemon.errors import TrainingError
 from digitd.daemon.settings import as_table, read
 from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.runfile import Run
-from digitd.trainer.split import Split
+from digitd.trainer.split import PARTS, Split
 
 Read = TypeVar("Read")
+RESULT = "result.json"
+"""Written last: a run that has it is finished."""
 VERSIONED = ("digitd", "keras", "tensorflow-cpu", "tensorflow", "numpy", "soxr", "webrtcvad-wheels")
 
 
@@ -28,7 +31,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.model = path / "model.keras"
-        """The trained network; there only when the run is finished."""
+        """The trained network, without the optimiser's state."""
 
     @classmethod
     def create(cls, path: Path, run: Run, split: Split) -> "RunFolder":
@@ -37,19 +40,22 @@ class RunFolder:
         Raises:
             TrainingError: it exists already or cannot be written.
         """
+        if path.exists():
+            raise TrainingError(f"{path}: exists already; name another --out, or go on with --resume")
+        beside = path.with_name(f".{path.name}.part")
         try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise TrainingError(f"{path}: exists already; name another --out, or go on with --resume") from error
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
         except OSError as error:
             raise TrainingError(f"{path}: cannot be made ({error.strerror}); name a writable --out") from error
-        folder = cls(path)
+        folder = cls(beside)
         labels = sorted({recording.label for recording in (*split.train, *split.validation, *split.test)})
         folder.write_text("labels.json", json.dumps(labels))
         folder.write_text("versions.json", json.dumps(versions(), indent=2))
         folder.write_text("split.tsv", _split_table(split))
         folder.write_text("run.toml", tomli_w.dumps(as_table(run)))
-        return folder
+        beside.rename(path)
+        return cls(path)
 
     @classmethod
     def resume(cls, path: Path, run: Run, split: Split) -> "RunFolder":
@@ -93,21 +99,26 @@ class RunFolder:
         Raises:
             TrainingError: the run is not finished.
         """
-        if not self.model.is_file():
-            raise TrainingError(
-                f"{self.path}: is not finished (no {self.model.name}); go on with `digitd train --resume`"
-            )
+        if self.result is None:
+            raise TrainingError(f"{self.path}: is not finished (no {RESULT}); go on with `digitd train --resume`")
         parts = self._read("split.tsv", _read_split_table)
         return Split(self.run.split.kind, *(tuple(members) for members in parts.values()))
 
     @property
     def history(self) -> list[dict[str, str]]:
-        """One row an epoch: epoch, loss, accuracy, val_loss, val_accuracy."""
+        """One row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, wall_s, cpu_s."""
         try:
             with (self.path / "history.csv").open(encoding="utf-8", newline="") as file:
                 return list(csv.DictReader(file))
         except FileNotFoundError:
             return []
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What came out; None where the run is not finished."""
+        if not (self.path / RESULT).is_file():
+            return None
+        return self._read(RESULT, lambda path: dict(json.loads(path.read_text(encoding="utf-8"))))
 
     @property
     def checkpoint(self) -> tuple[int, Path] | None:
@@ -124,6 +135,12 @@ class RunFolder:
         self.write(f"checkpoints/epoch-{epochs_done:05d}.keras", save)
         for path in older:
             path.unlink()
+
+    def finish(self, result: str) -> None:
+        """Keep the result; the checkpoints, several times as large as the network, have done their work."""
+        self.write_text(RESULT, result)
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        (self.path / "best.keras").unlink(missing_ok=True)
 
     def _read(self, name: str, parse: Callable[[Path], Read]) -> Read:
         """What `parse` makes of a file.
@@ -149,21 +166,29 @@ class RunFolder:
         self.write(name, lambda path: path.write_text(text, encoding="utf-8"))
 
     def write(self, name: str, save: Callable[[Path], object]) -> None:
-        """Let `save` write beside the file, then put it in its place.
+        """Write a file whole or not at all.
 
         Raises:
-            TrainingError: it cannot be written; what was there before still is.
+            TrainingError: it cannot be written.
         """
-        target = self.path / name
-        beside = target.with_name(f".{target.name}.part{target.suffix}")
-        try:
-            save(beside)
-            beside.replace(target)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise TrainingError(
-                f"{target}: cannot be written ({error.strerror or error}); free or mend the disk"
-            ) from error
+        write_whole(self.path / name, save)
+
+
+def write_whole(target: Path, save: Callable[[Path], object]) -> None:
+    """Let `save` write beside the file, then put it in its place.
+
+    Raises:
+        TrainingError: it cannot be written; what was there before still is.
+    """
+    beside = target.with_name(f".{target.stem}.part{target.suffix}")
+    try:
+        save(beside)
+        beside.replace(target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{target}: cannot be written ({error.strerror or error}); free or mend the disk"
+        ) from error
 
 
 def versions() -> dict[str, str]:
@@ -182,14 +207,14 @@ def _split_table(split: Split) -> str:
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(["part", "corpus", "speaker", "label", "file"])
-    for part in ("train", "validation", "test"):
+    for part in PARTS:
         for member in getattr(split, part):
             writer.writerow([part, member.corpus, member.speaker, member.label, member.path.resolve()])
     return text.getvalue()
 
 
 def _read_split_table(path: Path) -> dict[str, list[Recording]]:
-    parts: dict[str, list[Recording]] = {"train": [], "validation": [], "test": []}
+    parts: dict[str, list[Recording]] = {part: [] for part in PARTS}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             parts[row["part"]].append(Recording(Path(row["file"]), row["label"], row["speaker"], row["corpus"]))

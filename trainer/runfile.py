@@ -12,6 +12,7 @@ from digitd.daemon.settings import nearest, read, setting
 from digitd.trainer import corpora
 from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.networks import NETWORKS
+from digitd.trainer.networks.activations import Activations
 from digitd.trainer.room import RoomConfig
 from digitd.trainer.split import SplitConfig
 
@@ -36,8 +37,16 @@ class TrainingConfig:
 
     epochs: int = setting(10, at_least=1, at_most=10000)
     batch_size: int = setting(64, at_least=1, at_most=65536)
-    optimiser: Literal["adam"] = "adam"
+    optimiser: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
     learning_rate: float = setting(0.001, at_least=1e-9, at_most=10)
+    early_stopping_epochs: int = setting(0, at_least=0, at_most=10000)
+    """Stop after so many epochs in a row without a lower validation loss; 0: never."""
+    keep: Literal["last", "best"] = "last"
+    """Which epoch's network is the run's: the last, or the one with the lowest validation loss."""
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+    """What layers compute in; `auto`: mixed_float16 on GPUs with tensor cores, else float32. result.json names it."""
+    tensorboard: bool = False
+    """Write the run folder's `tensorboard`, for `tensorboard --logdir`."""
     takes: int = setting(1, at_least=1, at_most=1000)
     """In so many rooms each recording of the training part is heard."""
     speed_range: float = setting(0.0, at_least=0, at_most=0.5)
@@ -52,6 +61,7 @@ class Run:
     network: str
     corpora: tuple[CorpusConfig, ...]
     seed: int = setting(1, at_least=0, at_most=2**32 - 1)
+    activations: Activations = field(default_factory=Activations)
     features: MelSpec = field(default_factory=MelSpec)
     room: RoomConfig = field(default_factory=RoomConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
@@ -78,18 +88,27 @@ def recordings(run: Run, base: Path) -> list[Recording]:
 
     Raises:
         ConfigError: a folder names an environment variable that is not set.
-        CorpusError: a corpus cannot be read, or has none of the labels.
+        CorpusError: a corpus cannot be read, or lacks a label that is asked for.
     """
     found: list[Recording] = []
     for corpus in run.corpora:
         members = corpora.read(corpus.reader, base / _filled_in(corpus.folder))
-        kept = [member for member in members if not corpus.labels or member.label in corpus.labels]
-        if not kept:
-            raise CorpusError(f"{corpus.folder}: none of {len(members)} recordings has one of the labels asked for")
-        found += kept
+        found += _with_labels(members, corpus)
     if not found:
         raise ConfigError(f"run {run.name!r} names no corpora; add a [[corpora]] table")
     return found
+
+
+def _with_labels(members: list[Recording], corpus: CorpusConfig) -> list[Recording]:
+    """The members that have one of the labels asked for; all where none is."""
+    known = sorted({member.label for member in members})
+    unknown = [label for label in corpus.labels if label not in known]
+    if unknown:
+        raise CorpusError(
+            f"{corpus.folder}: none of its {len(members)} recordings is labelled {', '.join(map(repr, unknown))}"
+            f"{nearest(unknown[0], known)}"
+        )
+    return [member for member in members if not corpus.labels or member.label in corpus.labels]
 
 
 def _filled_in(folder: str) -> str:

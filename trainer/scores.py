@@ -28,6 +28,11 @@ def share_right(right: int, total: int) -> dict[str, float]:
     return {"share": round(right / total, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
 
 
+def percent(share: dict[str, float]) -> str:
+    """`97.1 % (95.2-98.3)`: what `share_right` gives, as text."""
+    return f"{100 * share['share']:.1f} % ({100 * share['low']:.1f}-{100 * share['high']:.1f})"
+
+
 def assigned(words: Sequence[Word], found: Sequence[Digit | Rejected]) -> list[list[Digit | Rejected]]:
     """For each word the events whose middle lies on it; an event between two words belongs to the nearer one."""
     per_word: list[list[Digit | Rejected]] = [[] for _ in words]

@@ -19,7 +19,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("digitd.daemon.cli", "print the effective configuration"),
     "watch": ("digitd.daemon.cli", "follow the events of a running daemon's socket"),
     "models": ("digitd.daemon.cli", "list the released bundles"),
+    "data": ("digitd.trainer.data_cli", "fetch a public data set, checked and with its licence"),
     "train": ("digitd.trainer.cli", "train a network from a TOML run file"),
+    "sweep": ("digitd.trainer.sweep_cli", "run the rows of a study, some or all, and write its report"),
+    "evaluate": (
+        "digitd.trainer.evaluate_cli",
+        "confusion matrix, report, speakers and DET curve of a run or a bundle",
+    ),
     "export": ("digitd.export.cli", "turn a trained run into a released bundle"),
 }
 """Subcommand -> (the module whose `COMMANDS` implements it, one line of help)."""

@@ -14,6 +14,7 @@ from tests.trainer.test_train import run_file
 from digitd.daemon import bundle
 from digitd.daemon.errors import ExportError
 from digitd.daemon.recogniser import Recogniser
+from digitd.trainer.feature_cache import FeatureCache
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import read_run, recordings
 from digitd.trainer.split import split
@@ -30,7 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, spoken_digits: Path) -> Pa
     parts = split(recordings(run, folder), run.split)
     from digitd.trainer.fit import train
 
-    train(run, parts, RunFolder.create(folder / "run", run, parts))
+    train(run, parts, RunFolder.create(folder / "run", run, parts), FeatureCache(folder / "cache"))
     return folder / "run"
 
 

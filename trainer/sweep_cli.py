@@ -1,0 +1,80 @@
+"""The subcommand `sweep`: a study, row by row, and its report."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from digitd.daemon.command import Command
+from digitd.daemon.errors import ConfigError, TrainingError
+from digitd.daemon.settings import nearest
+from digitd.trainer.feature_cache import FeatureCache, default_folder
+from digitd.trainer.study import Study, read_study
+from digitd.trainer.sweep import Outcome, Sweep
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, metavar="STUDY.toml", help="the study file")
+    parser.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these rows, ROW-SPLITs or pictures")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder of runs (default runs/NAME)")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: into --out)")
+    parser.add_argument("--list", action="store_true", help="name the rows and how they stand, train nothing")
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    study = read_study(arguments.study)
+    unknown = [name for name in arguments.rows if name not in study.names]
+    if unknown:
+        raise ConfigError(f"--rows: {arguments.study} has no {unknown[0]!r}{nearest(unknown[0], study.names)}")
+    sweep = Sweep(study, arguments.out or Path("runs") / study.name)
+    if arguments.list:
+        _print_list(study, sweep)
+        return 0
+    outcomes = sweep.run(arguments.rows)
+    failed = [outcome.job.name for outcome in outcomes if outcome.error]
+    failed += _report(sweep, outcomes, arguments)
+    if failed:
+        raise TrainingError(
+            f"failed: {', '.join(failed)}; what is finished is kept: mend the cause and run the same command again"
+        )
+    return 0
+
+
+def _report(sweep: Sweep, outcomes: list[Outcome], arguments: argparse.Namespace) -> list[str]:
+    """Draw what is asked for and write the report; the names of the pictures that failed."""
+    from digitd.trainer import report  # matplotlib and scikit-learn take a second
+    from digitd.trainer.pictures import Gallery
+
+    folder, study = arguments.report or sweep.out, sweep.study
+    gallery = Gallery(folder / report.PICTURES, study.path.parent, FeatureCache(default_folder()))
+    standing = {outcome.job.name: outcome for outcome in outcomes}
+    bodies, failed = {}, []
+    for picture in study.pictures:
+        asked, outcome = not arguments.rows or picture.name in arguments.rows, standing[picture.of]
+        if asked and outcome.result:
+            error = gallery.draw(picture, outcome.folder)
+        elif asked and picture.name in arguments.rows:
+            error = f"{picture.of} is not finished; run it first"
+        else:
+            error = ""
+        if error:
+            failed.append(picture.name)
+            print(f"{picture.name}: {error}", file=sys.stderr)
+        bodies[picture.name] = gallery.body(picture) or f"Not drawn. {error}"
+    report.write(study, outcomes, bodies, folder)
+    print(f"{folder / 'report.html'}, {folder / 'report.md'}, {sweep.out / 'results.csv'}")
+    return failed
+
+
+def _print_list(study: Study, sweep: Sweep) -> None:
+    for job in study.jobs:
+        result = sweep.outcome(job).result
+        print(f"{job.name:<32} {job.row.title or job.run.network:<60} {_standing(result)}")
+    for picture in study.pictures:
+        print(f"{picture.name:<32} {picture.title}")
+
+
+def _standing(result: dict[str, object] | None) -> str:
+    return "finished" if result else "not run"
+
+
+COMMANDS = {"sweep": Command(_add_sweep, _sweep)}
