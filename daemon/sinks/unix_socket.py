@@ -62,7 +62,8 @@ class UnixSocketSink:
     async def _serve(self) -> None:
         server = await asyncio.start_unix_server(self._follow, sock=self._listener)
         await self._closing.wait()
-        server.close()
+        # server.close() comes last: it would break a reader that has just been accepted (python/cpython#109564)
+        self._loop.remove_reader(self._listener)
         deadline_s = self._loop.time() + CLOSE_S
         while following := asyncio.all_tasks() - {asyncio.current_task()}:
             for writer in self._readers:
@@ -70,6 +71,7 @@ class UnixSocketSink:
                 if self._loop.time() > deadline_s:
                     writer.transport.abort()
             await asyncio.wait(following, timeout=POLL_S)
+        server.close()
 
     async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Keep one reader until it leaves; what it sends is read and dropped."""

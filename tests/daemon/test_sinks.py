@@ -6,6 +6,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,16 @@ def test_a_live_socket_is_left_alone(sink: UnixSocketSink, path: Path) -> None:
     client = follower(path)
     until_followed(sink, 1)
     client.close()
+
+
+def test_a_reader_that_comes_while_the_socket_closes_is_not_left_hanging(path: Path) -> None:
+    for _ in range(30):
+        sink = UnixSocketSink(path)
+        clients = [follower(path) for _ in range(3)]
+        sink.close()
+        for client in clients:
+            with client, suppress(ConnectionResetError):  # nobody had taken it from the queue yet
+                assert client.recv(1) == b""
 
 
 def test_a_file_in_the_way_is_left_alone(path: Path) -> None:
