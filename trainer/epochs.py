@@ -25,7 +25,7 @@ def is_over(history: list[dict[str, Any]], config: TrainingConfig) -> bool:
 
 def save_network(folder: RunFolder, name: str, model: Any) -> None:
     """Keep a network without its optimiser's state, which is twice as large as the network."""
-    folder.write(name, keras.Model(model.inputs, model.outputs, name=model.name).save)
+    folder.write(name, keras.Model(model.input, model.output, name=model.name).save)
 
 
 class SaveEpoch(keras.callbacks.Callback):  # type: ignore[misc]

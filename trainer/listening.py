@@ -57,7 +57,7 @@ def layer_activations(model: Any, spectrogram: MelSpectrogram) -> Mapping[str, N
     chosen = [layer for layer in model.layers if type(layer) in kinds]
     if not chosen:
         return {}
-    part = keras.Model(model.inputs, [layer.output for layer in chosen])
+    part = keras.Model(model.input, [layer.output for layer in chosen])
     counts: Counter[str] = Counter()
     activations = {}
     for layer, values in zip(chosen, part(spectrogram[np.newaxis, ..., np.newaxis]), strict=True):

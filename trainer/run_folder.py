@@ -130,7 +130,7 @@ class RunFolder:
         """Keep the state after an epoch: a kill at any moment leaves the state before or after it."""
         checkpoints = self.path / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
-        older = list(checkpoints.glob("*.keras"))
+        older = list(checkpoints.glob("epoch-*.keras"))
         self.write_history(history)  # first: of a history, only the epochs of the checkpoint count
         self.write(f"checkpoints/epoch-{epochs_done:05d}.keras", save)
         for path in older:

@@ -75,14 +75,14 @@ class Study:
 
 
 ROW_KEYS = tuple(Row.__dataclass_fields__)
-KEYS = ("name", "title", "extends", "base", "splits", "rows", "pictures")
+KEYS = ("name", "title", "extends", "leave_out", "base", "splits", "rows", "pictures")
 
 
 def read_study(path: Path) -> Study:
     """The study of a TOML file.
 
-    Each row is laid over `base`: what it does not say, `base` says. A file that `extends` another one has its tables,
-    but for those that it gives itself.
+    Each row is laid over `base`: what it does not say, `base` says. In the same way a file is laid over the one that it
+    `extends`, of whose rows it may `leave_out` some.
 
     Raises:
         ConfigError: all its problems.
@@ -91,10 +91,12 @@ def read_study(path: Path) -> Study:
     table, lines = parse_table(text, str(path)), line_numbers(text)
     if parent := table.get("extends"):
         above = path.parent / str(parent)
-        table, lines = {**parse_table(read_text(above), str(above)), **table}, {}  # lines would be the parent's
+        table, lines = laid_over(parse_table(read_text(above), str(above)), table), {}  # lines would be the parent's
     reader = _Reader(str(path), lines, [])
     reader.check_shape(table)
-    jobs = [job for number, row in enumerate(table["rows"]) for job in reader.jobs(table, row, number)]
+    left_out = table.get("leave_out", [])
+    rows = enumerate(table["rows"])
+    jobs = [job for number, row in rows for job in reader.jobs(table, row, number) if job.row.name not in left_out]
     pictures = reader.pictures(table.get("pictures", []), [job.name for job in jobs])
     if reader.problems:
         raise ConfigError("\n".join(dict.fromkeys(reader.problems)))
@@ -151,7 +153,7 @@ class _Reader:
         self.problems += [
             f"{self.origin}: pictures: {picture.name}: no row {picture.of!r}{nearest(picture.of, jobs)}"
             for picture in found
-            if picture.of not in jobs
+            if picture.of not in jobs and not self.problems  # a row with a problem of its own is not in `jobs`
         ]
         self.check_once([*jobs, *(picture.name for picture in found)])
         return found

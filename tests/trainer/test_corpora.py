@@ -61,6 +61,17 @@ def test_speech_commands(tmp_path: Path) -> None:
     ]
 
 
+def test_ones_own_folders_take_any_label(tmp_path: Path) -> None:
+    touched(tmp_path, "fünf/anna_schmidt_01.wav", "null/ben_7.FLAC", "null/notes.txt")
+    assert [(r.label, r.speaker, r.corpus) for r in corpora.read("folders", tmp_path)] == [
+        ("fünf", "anna_schmidt", tmp_path.name),
+        ("null", "ben", tmp_path.name),
+    ]
+    touched(tmp_path, "null/7.wav")
+    with pytest.raises(CorpusError, match=r"null/7.wav: its name does not tell who spoke; call it SPEAKER_TAKE.wav"):
+        corpora.read("folders", tmp_path)
+
+
 HEADER = "path\tkind\tcorpus\tspeaker\tlabel\ttext\tsample_rate_hz\tseconds\tlicence\n"
 
 

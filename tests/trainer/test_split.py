@@ -69,3 +69,47 @@ def test_one_speaker_cannot_be_split_by_speakers() -> None:
 def test_a_random_split_takes_no_names() -> None:
     with pytest.raises(ConfigError, match="a split of kind 'random' takes no speakers by name"):
         parse(SplitConfig, 'kind = "random"\ntest_speakers = ["s1"]', "f.toml")
+
+
+def audiomnist() -> list[Recording]:
+    """The layout of AudioMNIST: 60 speakers."""
+    return [
+        Recording(Path(f"{n:02d}/{digit}_{n:02d}_0.wav"), str(digit), f"audiomnist-{n:02d}", "audiomnist")
+        for n in range(1, 61)
+        for digit in range(10)
+    ]
+
+
+@pytest.mark.parametrize("fold", range(1, 6))
+def test_audiomnists_folds_are_speaker_disjoint(fold: int) -> None:
+    parts = split(audiomnist(), SplitConfig(kind="audiomnist", fold=fold))
+    assert [len(speakers(part)) for part in (parts.train, parts.validation, parts.test)] == [36, 12, 12]
+    assert len(speakers(parts.train) | speakers(parts.validation) | speakers(parts.test)) == 60
+
+
+def test_audiomnists_folds_are_the_published_ones() -> None:
+    folds = [split(audiomnist(), SplitConfig(kind="audiomnist", fold=fold)) for fold in range(1, 6)]
+    assert set.union(*(speakers(parts.test) for parts in folds)) == speakers(tuple(audiomnist()))
+    assert set.union(*(speakers(parts.validation) for parts in folds)) == speakers(tuple(audiomnist()))
+    first_test = {f"audiomnist-{n:02d}" for n in (26, 52, 60, 18, 32, 42, 5, 13, 22, 33, 45, 51)}
+    assert speakers(folds[0].test) == speakers(folds[1].validation) == first_test
+
+
+def test_audiomnists_folds_part_nothing_else() -> None:
+    with pytest.raises(CorpusError, match="AudioMNIST's folds do not part x; split by speakers or random"):
+        split(recordings(3), SplitConfig(kind="audiomnist"))
+
+
+def test_a_label_that_is_in_no_training_recording_is_named() -> None:
+    odd = [*recordings(3), Recording(Path("s1_99.wav"), "ten", "s1", "x")]
+    with pytest.raises(
+        CorpusError, match=r"the test part has the label\(s\) 'ten', which no recording of the training"
+    ):
+        split(odd, SplitConfig(test_speakers=("s1",), validation_speakers=("s2",)))
+
+
+def test_a_random_split_parts_words_whose_files_have_the_same_name() -> None:
+    # as in Speech Commands: WORD/SPEAKER_nohash_0.wav
+    found = [Recording(Path(f"{word}/{n}_0.wav"), str(word), f"s{n}", "x") for word in range(10) for n in range(40)]
+    parts = split(found, SplitConfig(kind="random"))
+    assert speakers(parts.train) & speakers(parts.test)

@@ -1,0 +1,255 @@
+"""`digitd sweep`: rows that are never trained twice, whatever happens, and a report that tells what they show."""
+
+import csv
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.train
+Digitd = Callable[..., subprocess.CompletedProcess[Any]]
+STUDY = """name = "small"
+title = "A small study"
+[base.features]
+n_mels = 32
+n_frames = 32
+[base.training]
+epochs = 2
+[[base.corpora]]
+reader = "fsdd"
+folder = "corpus"
+[[splits]]
+name = "random"
+kind = "random"
+[[splits]]
+name = "strangers"
+test_speakers = ["fsdd-slt"]
+validation_speakers = ["fsdd-awb"]
+[[rows]]
+name = "adam"
+groups = ["optimisers"]
+founder = "99.2 % on its test set"
+reaches = 0.992
+network = "final64"
+[[rows]]
+name = "slow"
+groups = ["optimisers"]
+founder = "overfitting does not happen"
+does_not_overfit = true
+network = "final64"
+training = { optimiser = "sgd", learning_rate = 1e-6 }
+"""
+PICTURES = f"""
+[[pictures]]
+name = "gallery"
+kind = "gallery"
+of = "adam-strangers"
+[[pictures]]
+name = "matrix"
+kind = "evaluation"
+of = "adam-random"
+part = "all"
+[[pictures]]
+name = "layers"
+kind = "layers"
+of = "adam-strangers"
+file = "corpus/recordings/7_slt_0.wav"
+[[pictures]]
+name = "own"
+kind = "recording"
+of = "adam-strangers"
+file = "{ROOT}/tests/data/demo.flac"
+"""
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory, spoken_digits: Path) -> Path:
+    """The folder of a study that was killed while its second training ran, and then run again."""
+    folder = tmp_path_factory.mktemp("study")
+    shutil.copytree(spoken_digits, folder / "corpus")
+    (folder / "study.toml").write_text(STUDY + PICTURES)
+    out = folder / "out"
+    command = [sys.executable, "-m", "digitd", "sweep", "study.toml", "--out", "out"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as sweep:
+        while not (out / "adam-strangers/checkpoints/epoch-00001.keras").exists():
+            assert sweep.poll() is None
+            time.sleep(0.02)
+        sweep.send_signal(signal.SIGKILL)
+    finished = (out / "adam-random/result.json").stat().st_mtime_ns
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (out / "adam-random/result.json").stat().st_mtime_ns == finished
+    assert "Epoch 1/2" not in (out / "logs/adam-strangers.log").read_text()  # it went on after its first epoch
+    return folder
+
+
+def results(out: Path) -> list[dict[str, str]]:
+    with (out / "results.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_results_stand_in_one_table(swept: Path) -> None:
+    rows = results(swept / "out")
+    assert [(row["row"], row["split"], row["status"]) for row in rows] == [
+        ("adam", "random", "finished"),
+        ("adam", "strangers", "finished"),
+        ("slow", "random", "finished"),
+        ("slow", "strangers", "finished"),
+    ]
+    for row in rows:
+        result = json.loads((swept / f"out/{row['row']}-{row['split']}/result.json").read_text())
+        assert float(row["test_accuracy"]) == result["test"]["accuracy"]["share"]
+        assert float(row["test_low"]) <= float(row["test_accuracy"]) <= float(row["test_high"])
+        assert (int(row["parameters"]), int(row["epochs"])) == (result["parameters"], 2)
+        assert int(row["peak_memory_mb"]) > 100
+
+
+def test_the_report_holds_what_is_in_the_table_and_says_what_does_not_hold(swept: Path) -> None:
+    report = (swept / "out/report.md").read_text()
+    for row in results(swept / "out"):
+        assert f"{100 * float(row['test_accuracy']):.1f} %" in report
+    assert "digitd sweep study.toml --rows adam\n" in report
+    assert re.search(r"strangers: \*\*does not hold\*\*: .* against 99.2 %", report)
+    assert re.search(r"slow: overfitting does not happen", report)
+    assert re.search(r"optimisers: which is best", report)
+    for picture in re.findall(r"\]\(([^#)]+)\)", report):
+        assert (swept / "out" / picture).is_file(), picture
+    assert {"gallery.png", "matrix-confusion.png", "matrix-det.png", "layers.png", "own.png", "curves-adam.png"} <= {
+        path.name for path in (swept / "out/pictures").glob("*.png")
+    }
+
+
+def test_the_page_needs_no_other_file(swept: Path) -> None:
+    page = (swept / "out/report.html").read_text()
+    sources = re.findall(r'src="([^"]{0,40})', page)
+    assert len(sources) == len(re.findall(r"!\[", (swept / "out/report.md").read_text())) > 6
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert not re.findall(r'(?:href|src)="(?!data:|#)', page)
+    for anchor in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{anchor}"' in page
+
+
+def test_a_finished_study_trains_nothing_again(digitd: Digitd, swept: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (swept / "out").glob("*/result.json")}
+    done = digitd("sweep", "study.toml", "--out", "out", "--rows", "slow", cwd=swept)
+    assert done.returncode == 0, done.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in (swept / "out").glob("*/result.json")}
+    listed = digitd("sweep", "study.toml", "--out", "out", "--list", cwd=swept)
+    assert listed.stdout.count("finished") == 4
+
+
+def other_study(swept: Path, tmp_path: Path, text: str) -> tuple[Path, Path]:
+    """Another study file beside the first one, and a copy of what the first one made."""
+    path, out = swept / f"{tmp_path.name}.toml", tmp_path / "out"
+    path.write_text(text)
+    shutil.copytree(swept / "out", out)
+    return path, out
+
+
+def test_a_row_that_fails_costs_no_other(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
+    broken = '[[rows]]\nname = "broken"\ngroups = ["optimisers"]\nnetwork = "final64"\n'
+    gone = '[[rows.corpora]]\nreader = "fsdd"\nfolder = "gone"\n'
+    path, out = other_study(swept, tmp_path, STUDY + broken + gone)
+    done = digitd("sweep", path, "--out", out, "--rows", "broken-random", "slow")
+    assert done.returncode == 2
+    assert re.search(r"error: failed: broken-random; what is finished is kept", done.stderr)
+    assert re.search(r"^broken-random: .*gone: no such folder", done.stderr, re.MULTILINE)
+    rows = {f"{row['row']}-{row['split']}": row for row in results(out)}
+    assert rows["broken-random"]["status"] == "failed"
+    assert re.search(r"gone: no such folder", rows["broken-random"]["error"])
+    assert rows["broken-strangers"]["status"] == "not run"
+    assert sum(row["status"] == "finished" for row in rows.values()) == 4
+    assert re.search(r"random: failed: .*gone: no such folder", (out / "report.md").read_text())
+
+
+def test_a_row_that_was_changed_is_neither_believed_nor_lost(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
+    path, out = other_study(swept, tmp_path, STUDY.replace("1e-6", "1e-5"))
+    done = digitd("sweep", path, "--out", out)
+    assert done.returncode == 2
+    assert re.search(r"failed: slow-random, slow-strangers;", done.stderr)
+    row = next(row for row in results(out) if row["row"] == "slow")
+    assert re.search(r"another configuration; .*; remove that folder to train it anew", row["error"])
+    assert (out / "slow-random/model.keras").is_file()
+
+
+def test_two_sweeps_do_not_share_a_folder(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
+    import fcntl
+
+    shutil.copytree(swept, tmp_path / "study")
+    with (tmp_path / "study/out/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = digitd("sweep", "study.toml", "--out", "out", cwd=tmp_path / "study")
+    assert (done.returncode, "out: another sweep is at work in it" in done.stderr) == (2, True)
+
+
+def test_an_unknown_row_is_named(digitd: Digitd, swept: Path) -> None:
+    done = digitd("sweep", swept / "study.toml", "--rows", "adan")
+    assert done.returncode == 2
+    assert "has no 'adan'; did you mean 'adam'?" in done.stderr
+
+
+def table(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize("network", ["run", "bundle"])
+def test_evaluate(digitd: Digitd, swept: Path, tmp_path: Path, network: str) -> None:
+    out = tmp_path / "evaluation"
+    of = {"run": swept / "out/adam-strangers", "bundle": "study64"}[network]
+    run_file = swept / "out/run-files/adam-strangers.toml"
+    done = digitd("evaluate", of, "--on", run_file, "--part", "all", "--out", out)
+    assert done.returncode == 0, done.stderr
+    confusion = [[int(count) for count in row[1:]] for row in table(out / "confusion.csv")[1:]]
+    right, total = sum(confusion[n][n] for n in range(10)), sum(map(sum, confusion))
+    assert total == 80  # four voices say ten digits twice; none is lost
+    assert f"{100 * right / total:.1f} % (" in done.stdout
+    speakers = {row[0]: row[1:] for row in table(out / "speakers.csv")[1:]}
+    assert set(speakers) == {"fsdd-slt", "fsdd-rms", "fsdd-kal", "fsdd-awb"}
+    assert sum(float(row[0]) * float(row[3]) for row in speakers.values()) == pytest.approx(right, abs=0.1)
+    recall = {row[0]: float(row[2]) for row in table(out / "report.csv")[1:]}
+    for digit in range(10):
+        assert recall[str(digit)] == pytest.approx(confusion[digit][digit] / sum(confusion[digit]))
+    det = [[float(value) for value in row] for row in table(out / "det.csv")[1:]]
+    assert [row[1] for row in det] == sorted((row[1] for row in det), reverse=True)
+    assert [row[2] for row in det] == sorted(row[2] for row in det)
+    assert {"confusion.png", "speakers.png", "det.png", "evaluation.md"} <= {path.name for path in out.iterdir()}
+    if network == "bundle":
+        assert right / total > 0.7  # clear synthetic voices
+
+
+def test_ones_own_recording_goes_through_a_run_and_a_bundle(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
+    demo = ROOT / "tests/data/demo.flac"
+    done = digitd("evaluate", "study64", "--recording", demo, "--out", tmp_path)
+    heard = re.findall(r"\| [\d.]+-[\d.]+ s \| (\d) ", done.stdout)
+    assert heard == list("3141592")
+    done = digitd("evaluate", swept / "out/adam-random", "--recording", demo, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"demo.png", "demo-layers.png", "evaluation.md"}
+
+
+def test_what_cannot_be_evaluated_is_told(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
+    words = tmp_path / "words"
+    shutil.copytree(swept / "corpus/recordings", words / "tree", copy_function=shutil.copy)
+    run_file = tmp_path / "words.toml"
+    corpus = f'[[corpora]]\nreader = "folders"\nfolder = "{words}"\n'
+    run_file.write_text(f'name = "w"\nnetwork = "final64"\n[split]\nkind = "random"\n{corpus}')
+    cases: dict[str, list[str | Path]] = {
+        "is no run folder, so it names no recordings; give a run file with --on": ["study64"],
+        "labelled 'tree', which study64 does not know; its labels are 0, 1": ["study64", "--on", run_file],
+        "no bundle 'study46'": ["study46", "--on", run_file],
+        "none.wav: cannot be read": ["study64", "--recording", tmp_path / "none.wav"],
+    }
+    for problem, arguments in cases.items():
+        done = digitd("evaluate", *arguments, "--out", tmp_path / "out")
+        assert done.returncode == 2, problem
+        assert problem in done.stderr, done.stderr
