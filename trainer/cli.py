@@ -3,46 +3,75 @@
 import argparse
 import json
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from digitd.daemon.command import Command
 from digitd.daemon.errors import TrainingError
+from digitd.trainer import cluster
 from digitd.trainer.feature_cache import FeatureCache, default_folder
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run, read_run, recordings
 from digitd.trainer.split import Split, split
+
+WAIT_S = 300.0
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN.toml", help="the run file")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder to make (default runs/NAME)")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was killed")
+    parser.add_argument(
+        "--wait-s",
+        type=float,
+        default=WAIT_S,
+        metavar="S",
+        help=f"how long to wait for the other workers of {cluster.VARIABLE} (default {WAIT_S:g})",
+    )
 
 
 def _train(arguments: argparse.Namespace) -> int:
     run = read_run(arguments.run)
     parts = split(recordings(run, arguments.run.parent), run.split)
+    workers = cluster.from_environment()
     out = arguments.out or Path("runs") / run.name
-    folder = RunFolder.resume(out, run, parts) if arguments.resume else RunFolder.create(out, run, parts)
-    try:
-        result = _fitted(run, parts, folder)
-    except BaseException:
-        if not arguments.resume and folder.checkpoint is None:
-            shutil.rmtree(out)  # nothing was trained: leave nothing half-written
-        raise
+    with _folder(out, run, parts, resume=arguments.resume, is_chief=workers is None or workers.is_chief) as folder:
+        if workers and folder.result is None:
+            workers.await_workers(arguments.wait_s)
+        try:
+            from digitd.trainer import devices, fit  # TensorFlow: after all that can be answered without it
+        except ModuleNotFoundError as error:
+            raise TrainingError(f"training needs {error.name}: pip install 'digitd[train]'") from error
+        chosen = devices.choose(run.training.precision, workers)
+        result = fit.train(run, parts, folder, FeatureCache(default_folder()), chosen)
+    if workers and not workers.is_chief:
+        print(f"worker {workers.index} is done: the run folder is the chief's, {workers.workers[0]}")
+        return 0
     print(json.dumps(result, indent=2))
     if result["split"] == "random":
         print("split: RANDOM - the same speakers are in every part; a stranger's accuracy is far lower")
     return 0
 
 
-def _fitted(run: Run, parts: Split, folder: RunFolder) -> dict[str, Any]:
+@contextmanager
+def _folder(out: Path, run: Run, parts: Split, *, resume: bool, is_chief: bool) -> Iterator[RunFolder]:
+    """The run folder; of a worker that is not the chief, a copy that is thrown away."""
+    if not is_chief:
+        with tempfile.TemporaryDirectory(prefix="digitd-worker-") as scratch:
+            copy = Path(scratch) / "run"
+            if resume:
+                shutil.copytree(RunFolder.resume(out, run, parts).path, copy)
+            yield RunFolder(copy) if resume else RunFolder.create(copy, run, parts)
+        return
+    folder = RunFolder.resume(out, run, parts) if resume else RunFolder.create(out, run, parts)
     try:
-        from digitd.trainer.fit import train  # TensorFlow: after all that can be answered without it
-    except ModuleNotFoundError as error:
-        raise TrainingError(f"training needs {error.name}: pip install 'digitd[train]'") from error
-    return train(run, parts, folder, FeatureCache(default_folder()))
+        yield folder
+    except BaseException:
+        if not resume and folder.checkpoint is None:
+            shutil.rmtree(out)  # nothing was trained: leave nothing half-written
+        raise
 
 
 COMMANDS = {"train": Command(_add_train, _train)}

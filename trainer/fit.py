@@ -3,7 +3,6 @@
 import json
 import resource
 import sys
-import time
 from typing import Any
 from zipfile import BadZipFile
 
@@ -12,13 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from digitd.daemon.errors import TrainingError
-from digitd.trainer import devices, networks
+from digitd.daemon.settings import as_table
+from digitd.trainer import networks
+from digitd.trainer.batches import batches, evenly_shared, input_s, steps
+from digitd.trainer.classifier import load_network
 from digitd.trainer.devices import Devices
 from digitd.trainer.epochs import SaveEpoch, best_epoch, is_over, save_network
 from digitd.trainer.examples import Ear, Examples
 from digitd.trainer.feature_cache import FeatureCache
 from digitd.trainer.run_folder import RunFolder
-from digitd.trainer.runfile import Run, TrainingConfig
+from digitd.trainer.runfile import Run
 from digitd.trainer.scores import share_right
 from digitd.trainer.split import PARTS, Part, Split
 
@@ -31,29 +33,57 @@ OPTIMISERS = {
 }
 
 
-def train(run: Run, parts: Split, folder: RunFolder, cache: FeatureCache) -> dict[str, Any]:
-    """Train into the run folder, from where it stands, and return the result.
+def train(run: Run, parts: Split, folder: RunFolder, cache: FeatureCache, devices: Devices) -> dict[str, Any]:
+    """Train into the run folder, from where it stands, and return the result; an empty one where the chief has it.
 
     Raises:
         AudioError: a recording is damaged.
-        TrainingError: a checkpoint is damaged, or the folder cannot be written.
+        TrainingError: a checkpoint is damaged, the folder cannot be written, or a worker is gone or does not agree.
     """
     if folder.result is not None:
         return folder.result
     keras.utils.set_random_seed(run.seed)
     tf.config.experimental.enable_op_determinism()
     heard = {part: _heard(run, parts, part, folder, cache) for part in PARTS}
-    chosen = devices.choose(run.training.precision)
-    with chosen.strategy.scope():
-        model, epochs_done = _model(run, folder, len(folder.labels))
-    if not is_over(folder.history[:epochs_done], run.training):
-        _fit(model, heard["train"], heard["validation"], run, epochs_done, folder)
-    if run.training.keep == "best":
-        model = _loaded(folder.path / "best.keras")
-    save_network(folder, "model.keras", model)
-    result = _result(model, run, parts, heard, folder.history, chosen)
+    try:
+        model = _fitted(run, folder, heard, devices)
+    except tf.errors.ResourceExhaustedError as error:
+        raise TrainingError(
+            f"{run.network} and batches of {run.training.batch_size} do not fit into memory; lower training.batch_size"
+        ) from error
+    except tf.errors.OpError as error:
+        if devices.cluster is None:
+            raise
+        raise TrainingError(
+            f"another worker is gone or failed ({_reason(error)}); start all of them again with --resume"
+        ) from error
+    if not devices.is_chief:
+        return {}
+    save_network(folder, folder.model.name, model)
+    result = _result(run, parts, heard, folder, devices)
     folder.finish(json.dumps(result, indent=2) + "\n")
     return result
+
+
+def _fitted(run: Run, folder: RunFolder, heard: dict[Part, Examples], devices: Devices) -> Any:
+    """The trained model, of the last or the best epoch."""
+    if run.training.batch_size % devices.n_replicas:
+        raise TrainingError(
+            f"batch_size = {run.training.batch_size} cannot be shared by {devices.n_replicas} replicas of the network; "
+            "make it a multiple of them"
+        )
+    with devices.strategy.scope():
+        model, epochs_done = _model(run, folder, len(folder.labels))
+    devices.check_agreement(epochs_done, json.dumps(as_table(run)).encode() + heard["train"].features.tobytes())
+    if not is_over(folder.history[:epochs_done], run.training):
+        _fit(model, heard, run, epochs_done, folder, devices)
+    return _loaded(folder.path / "best.keras") if run.training.keep == "best" else model
+
+
+def _reason(error: Any) -> str:
+    """The line of TensorFlow's many that tells what happened."""
+    lines: list[str] = [line.strip() for line in error.message.splitlines() if line.strip()]
+    return next((line for line in lines if "task" in line.lower() and "aborted" in line), lines[0])
 
 
 def _heard(run: Run, parts: Split, part: Part, folder: RunFolder, cache: FeatureCache) -> Examples:
@@ -87,53 +117,30 @@ def _loaded(path: Any) -> Any:
         raise TrainingError(f"{path}: damaged checkpoint ({error}); delete it to start this run anew") from error
 
 
-def _fit(model: Any, train_set: Examples, validation: Examples, run: Run, epochs_done: int, folder: RunFolder) -> None:
-    callbacks: list[Any] = [SaveEpoch(folder, run.training, epochs_done)]
-    if run.training.tensorboard:
+def _fit(
+    model: Any, heard: dict[Part, Examples], run: Run, epochs_done: int, folder: RunFolder, devices: Devices
+) -> None:
+    config, n_replicas = run.training, devices.n_replicas
+    validation = evenly_shared(heard["validation"], n_replicas)
+    callbacks: list[Any] = [SaveEpoch(folder, config, epochs_done)]
+    if config.tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(folder.path / "tensorboard"))
     model.fit(
-        batches(train_set, run.training, run.seed, epochs_done),
-        steps_per_epoch=_steps(train_set, run.training),
+        batches(heard["train"], config, run.seed, epochs_done, n_replicas),
+        steps_per_epoch=steps(heard["train"], config, n_replicas),
         validation_data=(validation.features[..., np.newaxis], validation.labels),
+        validation_batch_size=config.batch_size,
         initial_epoch=epochs_done,
-        epochs=run.training.epochs,
+        epochs=config.epochs,
         callbacks=callbacks,
         shuffle=False,  # `batches` does
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for a person, a line an epoch for a log
     )
 
 
-def batches(examples: Examples, config: TrainingConfig, seed: int, first_epoch: int) -> Any:
-    """A tf.data stream of (features, labels) from `first_epoch` on; an epoch's order hangs on seed and epoch alone."""
-    features, labels = tf.constant(examples.features[..., np.newaxis]), tf.constant(examples.labels)
-    n_examples = len(examples.labels)
-
-    def epoch_of(epoch: Any) -> Any:
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(n_examples), seed=tf.stack([tf.cast(seed, tf.int64), epoch])
-        )
-        return tf.data.Dataset.from_tensor_slices(order).batch(config.batch_size)
-
-    epochs = tf.data.Dataset.range(first_epoch, config.epochs).flat_map(epoch_of)
-    return epochs.map(lambda chosen: (tf.gather(features, chosen), tf.gather(labels, chosen))).prefetch(2)
-
-
-def _steps(examples: Examples, config: TrainingConfig) -> int:
-    return -(-len(examples.labels) // config.batch_size)
-
-
-def _input_s(examples: Examples, run: Run) -> float:
-    """How long the input pipeline alone takes for one epoch."""
-    began_s = time.monotonic()
-    for _ in batches(examples, run.training, run.seed, run.training.epochs - 1):
-        pass
-    return time.monotonic() - began_s
-
-
-def _result(
-    model: Any, run: Run, parts: Split, heard: dict[Part, Examples], history: list[dict[str, str]], chosen: Devices
-) -> dict[str, Any]:
-    """What result.json holds: the kind of split stands beside every accuracy."""
+def _result(run: Run, parts: Split, heard: dict[Part, Examples], folder: RunFolder, devices: Devices) -> dict[str, Any]:
+    """What result.json holds: the kind of split stands beside every accuracy; measured is what was saved."""
+    model, history = load_network(folder.model), folder.history
     result: dict[str, Any] = {
         "split": parts.kind,
         "network": run.network,
@@ -142,10 +149,10 @@ def _result(
         "kept_epoch": best_epoch(history) if run.training.keep == "best" else len(history),
         "training_s": round(sum(float(row["wall_s"]) for row in history), 1),
         "training_cpu_s": round(sum(float(row["cpu_s"]) for row in history), 1),
-        "input_s": round(_input_s(heard["train"], run) * len(history), 2),
+        "input_s": round(input_s(heard["train"], run.training, run.seed) * len(history), 2),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "device": chosen.description,
-        "precision": chosen.precision,
+        "device": devices.description,
+        "precision": devices.precision,
     }
     for part, examples in heard.items():
         posteriors = model.predict(examples.features[..., np.newaxis], batch_size=256, verbose=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from digitd.daemon.command import Command
 from digitd.daemon.errors import ConfigError, TrainingError
 from digitd.daemon.settings import nearest
+from digitd.trainer import cluster
 from digitd.trainer.feature_cache import FeatureCache, default_folder
 from digitd.trainer.study import Study, read_study
 from digitd.trainer.sweep import Outcome, Sweep
@@ -21,6 +22,10 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
+    if cluster.from_environment():
+        raise ConfigError(
+            f"{cluster.VARIABLE} is set: a sweep trains on this machine alone; unset it, or use digitd train"
+        )
     study = read_study(arguments.study)
     unknown = [name for name in arguments.rows if name not in study.names]
     if unknown:

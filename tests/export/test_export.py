@@ -29,9 +29,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory, spoken_digits: Path) -> Pa
     folder = tmp_path_factory.mktemp("trained")
     run = read_run(run_file(folder, spoken_digits, epochs=6))
     parts = split(recordings(run, folder), run.split)
+    from digitd.trainer import devices
     from digitd.trainer.fit import train
 
-    train(run, parts, RunFolder.create(folder / "run", run, parts), FeatureCache(folder / "cache"))
+    train(
+        run,
+        parts,
+        RunFolder.create(folder / "run", run, parts),
+        FeatureCache(folder / "cache"),
+        devices.choose("float32"),
+    )
     return folder / "run"
 
 
