@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from digitd.daemon.errors import ExportError
-from digitd.daemon.recogniser import ONNX_ERRORS
+from digitd.daemon.recogniser import ONNX_ERRORS, open_session
 from digitd.export.convert import INPUT, OUTPUT
 
 TOLERANCE = 1e-5
@@ -16,13 +15,13 @@ TOLERANCE = 1e-5
 
 
 def posteriors(path: Path, features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [n, n_labels] of float32 [n, n_mels, n_frames], from an ONNX file.
+    """float32 [n, n_labels] of float32 [n, n_mels, n_frames], from an ONNX file run as the daemon runs it.
 
     Raises:
         ExportError: ONNX Runtime cannot run the file.
     """
     try:
-        session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session = open_session(path, "cpu")
         found: NDArray[np.float32] = session.run([OUTPUT], {INPUT: features[..., np.newaxis]})[0]
     except ONNX_ERRORS as error:
         reason = " ".join(str(error).split())

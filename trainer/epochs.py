@@ -24,8 +24,16 @@ def is_over(history: list[dict[str, Any]], config: TrainingConfig) -> bool:
 
 
 def save_network(folder: RunFolder, name: str, model: Any) -> None:
-    """Keep a network without its optimiser's state, which is twice as large as the network."""
-    folder.write(name, keras.Model(model.input, model.output, name=model.name).save)
+    """Keep a network in float32, whatever it was trained in, without its optimiser's state, twice as large as it."""
+    layers = keras.models.clone_model(model, clone_function=_in_float32)
+    layers.set_weights(model.get_weights())
+    # a model of its own: a clone is compiled with the optimiser of the original
+    folder.write(name, keras.Model(layers.input, layers.output, name=model.name).save)
+
+
+def _in_float32(layer: Any) -> Any:
+    """The same layer, computing in float32; weights are float32 in every precision that a run may ask for."""
+    return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
 
 class SaveEpoch(keras.callbacks.Callback):  # type: ignore[misc]

@@ -125,13 +125,39 @@ def test_a_network_that_does_not_survive_conversion_leaves_nothing(trained: Path
     model = keras.saving.load_model(folder.model)
     broken = RunFolder(tmp_path / "broken")
     broken.path.mkdir()
-    for name in ("run.toml", "labels.json", "split.tsv"):
+    for name in ("run.toml", "labels.json", "split.tsv", "result.json"):
         (broken.path / name).write_bytes((trained / name).read_bytes())
     keras.Model(model.input, Amplified()(model.output)).save(broken.model)
     item = Release("broken", broken, broken.run, broken.split, "int8")
     with pytest.raises(ExportError, match="the converted network differs from Keras by"):
         release(item, tmp_path / "models", replace=False)
     assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_the_golden_vector_is_what_the_daemon_answers(trained: Path, tmp_path: Path, digitd: Digitd) -> None:
+    assert digitd("export", trained, "--name", "small", "--out", tmp_path, "--weights", "int8").returncode == 0
+    released = Recogniser(bundle.load(str(tmp_path / "small")), "cpu")
+    golden = released.bundle.golden
+    np.testing.assert_allclose(released.posteriors(golden.features[np.newaxis])[0], golden.posteriors, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_a_run_in_mixed_precision_is_kept_in_float32(
+    digitd: Digitd, tmp_path: Path, spoken_digits: Path, precision: str
+) -> None:
+    import keras
+
+    from digitd.export import convert, parity
+
+    path = run_file(tmp_path, spoken_digits, epochs=1)
+    path.write_text(path.read_text().replace("epochs = 1", f'epochs = 1\nprecision = "{precision}"'))
+    done = digitd("train", path, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run/result.json").read_text())["precision"] == precision
+    model = keras.saving.load_model(tmp_path / "run/model.keras")
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    convert.to_onnx(model, tmp_path / "x.onnx")
+    assert parity.check(model, tmp_path / "x.onnx", np.random.default_rng(0).random((8, 64, 64), np.float32)) < 1e-5
 
 
 def test_smaller_weights_unpack_to_nearly_the_same(trained: Path, tmp_path: Path) -> None:
