@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -67,7 +68,8 @@ class FeatureCache:
             np.savez(beside, allow_pickle=False, **vars(heard))
             beside.replace(path)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):  # it may never have been there
+                beside.unlink()
             raise TrainingError(
                 f"{path}: heard examples cannot be kept ({error.strerror or error}); free the disk, or name another "
                 "folder in $DIGITD_CACHE"
@@ -77,7 +79,7 @@ class FeatureCache:
 def _load(path: Path) -> Examples | None:
     """The examples of a file; None where there is none or it is damaged (then it is made anew)."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Examples(arrays["features"], arrays["labels"], arrays["sources"], int(arrays["unheard"]))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

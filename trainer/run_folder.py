@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -185,7 +186,8 @@ def write_whole(target: Path, save: Callable[[Path], object]) -> None:
         save(beside)
         beside.replace(target)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # it may never have been there
+            beside.unlink()
         raise TrainingError(
             f"{target}: cannot be written ({error.strerror or error}); free or mend the disk"
         ) from error
