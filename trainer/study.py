@@ -66,6 +66,8 @@ class Study:
     path: Path
     jobs: tuple[Job, ...]
     pictures: tuple[Picture, ...]
+    about: str = ""
+    """What a reader of the report should know first; Markdown."""
 
     @property
     def names(self) -> list[str]:
@@ -75,7 +77,7 @@ class Study:
 
 
 ROW_KEYS = tuple(Row.__dataclass_fields__)
-KEYS = ("name", "title", "extends", "leave_out", "base", "splits", "rows", "pictures")
+KEYS = ("name", "title", "about", "extends", "leave_out", "base", "splits", "rows", "pictures")
 
 
 def read_study(path: Path) -> Study:
@@ -100,7 +102,7 @@ def read_study(path: Path) -> Study:
     pictures = reader.pictures(table.get("pictures", []), [job.name for job in jobs])
     if reader.problems:
         raise ConfigError("\n".join(dict.fromkeys(reader.problems)))
-    return Study(table["name"], table["title"], path, tuple(jobs), tuple(pictures))
+    return Study(table["name"], table["title"], path, tuple(jobs), tuple(pictures), str(table.get("about", "")).strip())
 
 
 def laid_over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

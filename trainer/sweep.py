@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from digitd.daemon.errors import DigitdError, TrainingError
 from digitd.daemon.settings import as_table
 from digitd.trainer.run_folder import RunFolder, write_whole
 from digitd.trainer.runfile import recordings
+from digitd.trainer.scores import percent
 from digitd.trainer.split import split
 from digitd.trainer.study import Job, Study
 
@@ -61,8 +62,11 @@ class Sweep:
             asked = [job for job in self.study.jobs if not names or {job.name, job.row.name} & set(names)]
             errors = self._train([job for job in asked if not self.outcome(job).result])
             errors.update({job.name: error for job in asked if (error := self._stale(job))})
-            outcomes = [replace(self.outcome(job), error=errors.get(job.name, "")) for job in self.study.jobs]
-            write_whole(self.out / "results.csv", lambda path: path.write_text(_table(outcomes), encoding="utf-8"))
+            return self._write_results(errors)
+
+    def _write_results(self, errors: Mapping[str, str]) -> list[Outcome]:
+        outcomes = [replace(self.outcome(job), error=errors.get(job.name, "")) for job in self.study.jobs]
+        write_whole(self.out / "results.csv", lambda path: path.write_text(table(outcomes), encoding="utf-8"))
         return outcomes
 
     def outcome(self, job: Job) -> Outcome:
@@ -85,7 +89,7 @@ class Sweep:
 
     def _train(self, jobs: Sequence[Job]) -> dict[str, str]:
         """The errors of the jobs that failed."""
-        errors = {}
+        errors: dict[str, str] = {}
         with tqdm(total=sum(job.run.training.epochs for job in jobs), unit="epoch", disable=None) as bar:
             for job in jobs:
                 bar.set_description(job.name)
@@ -95,6 +99,9 @@ class Sweep:
                 if error:
                     errors[job.name] = error
                     bar.write(f"{job.name}: {error}", file=sys.stderr)
+                else:
+                    bar.write(f"{job.name}: test {percent(self.outcome(job).result['test']['accuracy'])}")
+                self._write_results(errors)
         return errors
 
     def _train_one(self, job: Job, bar: Any) -> str:
@@ -168,7 +175,7 @@ def _reason(status: int, log_path: Path) -> str:
     return found[-1] if found else f"ended with status {status}; its log is {log_path}"
 
 
-def _table(outcomes: Sequence[Outcome]) -> str:
+def table(outcomes: Sequence[Outcome]) -> str:
     """results.csv: a line a job."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

@@ -9,15 +9,18 @@ from digitd.daemon.errors import ConfigError, TrainingError
 from digitd.daemon.settings import nearest
 from digitd.trainer import cluster
 from digitd.trainer.feature_cache import FeatureCache, default_folder
+from digitd.trainer.run_folder import write_whole
 from digitd.trainer.study import Study, read_study
-from digitd.trainer.sweep import Outcome, Sweep
+from digitd.trainer.sweep import Outcome, Sweep, table
 
 
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY.toml", help="the study file")
     parser.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these rows, ROW-SPLITs or pictures")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder of runs (default runs/NAME)")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: into --out)")
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="where the report and results.csv go too (default: --out)"
+    )
     parser.add_argument("--list", action="store_true", help="name the rows and how they stand, train nothing")
 
 
@@ -66,7 +69,9 @@ def _report(sweep: Sweep, outcomes: list[Outcome], arguments: argparse.Namespace
             print(f"{picture.name}: {error}", file=sys.stderr)
         bodies[picture.name] = gallery.body(picture) or f"Not drawn. {error}"
     report.write(study, outcomes, bodies, folder)
-    print(f"{folder / 'report.html'}, {folder / 'report.md'}, {sweep.out / 'results.csv'}")
+    if folder != sweep.out:
+        write_whole(folder / "results.csv", lambda path: path.write_text(table(outcomes), encoding="utf-8"))
+    print(f"{folder / 'report.html'}, {folder / 'report.md'}, {folder / 'results.csv'}")
     return failed
 
 

@@ -70,11 +70,8 @@ class Started:
     def ended(self) -> list[tuple[int, str, str]]:
         """Exit status, stdout and stderr of each worker."""
         try:
-            return [
-                (process.returncode, *output)
-                for process in self.processes
-                if (output := process.communicate(timeout=120))
-            ]
+            outputs = [process.communicate(timeout=120) for process in self.processes]
+            return [(process.returncode, *output) for process, output in zip(self.processes, outputs, strict=True)]
         finally:
             for process in self.processes:
                 process.kill()

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.train
 Digitd = Callable[..., subprocess.CompletedProcess[Any]]
 STUDY = """name = "small"
 title = "A small study"
+about = "Twenty recordings of each of four voices."
 [base.features]
 n_mels = 32
 n_frames = 32
@@ -115,6 +116,7 @@ def test_results_stand_in_one_table(swept: Path) -> None:
 
 def test_the_report_holds_what_is_in_the_table_and_says_what_does_not_hold(swept: Path) -> None:
     report = (swept / "out/report.md").read_text()
+    assert report.startswith("# A small study\n\nTwenty recordings of each of four voices.\n\nMade by `digitd sweep")
     for row in results(swept / "out"):
         assert f"{100 * float(row['test_accuracy']):.1f} %" in report
     assert "digitd sweep study.toml --rows adam\n" in report
@@ -144,6 +146,10 @@ def test_a_finished_study_trains_nothing_again(digitd: Digitd, swept: Path) -> N
     assert done.returncode == 0, done.stderr
     assert before == {path: path.stat().st_mtime_ns for path in (swept / "out").glob("*/result.json")}
     listed = digitd("sweep", "study.toml", "--out", "out", "--list", cwd=swept)
+    again = digitd("sweep", "study.toml", "--out", "out", "--report", "elsewhere", cwd=swept)
+    assert again.returncode == 0, again.stderr
+    for name in ("results.csv", "report.md", "report.html", "pictures/matrix-confusion.png"):
+        assert (swept / "elsewhere" / name).read_bytes() == (swept / "out" / name).read_bytes()
     assert listed.stdout.count("finished") == 4
 
 
@@ -212,7 +218,9 @@ def test_evaluate(digitd: Digitd, swept: Path, tmp_path: Path, network: str) -> 
     confusion = [[int(count) for count in row[1:]] for row in table(out / "confusion.csv")[1:]]
     right, total = sum(confusion[n][n] for n in range(10)), sum(map(sum, confusion))
     assert total == 80  # four voices say ten digits twice; none is lost
-    assert f"{100 * right / total:.1f} % (" in done.stdout
+    told = re.search(r"([\d.]+) % \([\d.]+-[\d.]+\) of 80 recordings", done.stdout)
+    assert told
+    assert float(told[1]) == pytest.approx(100 * right / total, abs=0.051)
     speakers = {row[0]: row[1:] for row in table(out / "speakers.csv")[1:]}
     assert set(speakers) == {"fsdd-slt", "fsdd-rms", "fsdd-kal", "fsdd-awb"}
     assert sum(float(row[0]) * float(row[3]) for row in speakers.values()) == pytest.approx(right, abs=0.1)
