@@ -101,6 +101,7 @@ def det(evaluations: Sequence[Evaluation]) -> Figure:
         curve = evaluation.det
         DetCurveDisplay(fpr=curve.false_alarms, fnr=curve.misses, estimator_name=evaluation.name).plot(ax=axis)
     axis.set(xlabel="false alarms", ylabel="misses")
+    axis.legend(loc="upper right")  # where no curve is
     return figure
 
 
