@@ -47,6 +47,8 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a TOML file that exists") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: no valid TOML: {error}") from error
+    except ValueError as error:  # a NUL in the path
+        raise ConfigError(f"{str(path)!r}: cannot be read ({error}); name a TOML file that exists") from error
 
 
 def parse(cls: type[Settings], text: str, origin: str) -> Settings:

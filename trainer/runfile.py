@@ -20,6 +20,12 @@ NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 """What a run or a bundle may be called: it becomes a folder."""
 
 
+def check_name(name: str) -> None:
+    """Raises ValueError for a name that could not become a folder or a file."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"name = {name!r} must be letters, digits, '.', '_' and '-'")
+
+
 @dataclass(frozen=True)
 class CorpusConfig:
     """A folder of recordings."""
@@ -68,8 +74,7 @@ class Run:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
-            raise ValueError(f"name = {self.name!r} must be letters, digits, '.', '_' and '-'")
+        check_name(self.name)
         if self.network not in NETWORKS:
             raise ValueError(f"no network {self.network!r}{nearest(self.network, NETWORKS)}")
 
@@ -115,4 +120,6 @@ def _filled_in(folder: str) -> str:
     filled = os.path.expandvars(folder)
     if "$" in filled:
         raise ConfigError(f"corpora.folder = {folder!r} names an environment variable that is not set; set it")
+    if folder.startswith("$") and not Path(filled).is_absolute():
+        raise ConfigError(f"corpora.folder = {folder!r} holds {filled!r}; set it to an absolute folder")
     return filled

@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import ROOT
 
 from digitd.daemon.errors import ConfigError
-from digitd.trainer.study import laid_over, read_study
+from digitd.trainer.study_file import laid_over, read_study
 
 STUDY = """name = "s"
 title = "S"
@@ -36,6 +36,7 @@ kind = "random"
 name = "p"
 kind = "layers"
 of = "a-strangers"
+file = "x.wav"
 """
 
 
@@ -60,6 +61,8 @@ def test_a_study_may_extend_another(tmp_path: Path) -> None:
     study = read_study(written(tmp_path, own, "t.toml"))
     assert [job.name for job in study.jobs] == ["a-random", "a-strangers"]
     assert (study.title, study.jobs[0].run.training.epochs, study.jobs[0].run.training.batch_size) == ("S", 9, 32)
+    own = 'name = "u"\nextends = "t.toml"\nleave_out = ["a"]\npictures = []\n'
+    assert [job.name for job in read_study(written(tmp_path, own, "u.toml")).jobs] == ["b-random"]
 
 
 def test_laid_over_replaces_values_and_arrays_but_merges_tables() -> None:
@@ -76,12 +79,34 @@ def test_laid_over_replaces_values_and_arrays_but_merges_tables() -> None:
         ("{ batch_size = 32 }", '{ optimiser = "adem" }', r"rows.0.training.optimiser: .*; did you mean 'adam'\?"),
         ('"a-strangers"', '"a-stranger"', r"pictures: p: no row 'a-stranger'; did you mean 'a-strangers'\?"),
         ('"layers"', '"layer"', r"s.toml:27: pictures.0.kind: 'layer' must be one of .*; did you mean 'layers'\?"),
-        ('name = "b"', 'name = "a"', "'a-random' stands 2 times"),
+        ('name = "b"', 'name = "a"', "'a' stands 2 times"),
         ('groups = ["g"]\nnetwork = "dense"', 'network = "dense"', "rows.1.groups: missing key"),
         ("[base.training]", "[bass.training]", r"bass: unknown key; did you mean 'base'\?"),
-        ('title = "S"', "", "title: missing or of the wrong type"),
+        ('title = "S"', "", "title: missing key"),
         ("[[splits]]", "[splits]", "no valid TOML"),
-        ("[[pictures]]", "[pictures]", "must be arrays of tables"),
+        ('title = "S"', "title = 3", r"s.toml:2: title: 3 must be a string"),
+        ('name = "s"', 'name = "../s"', r"s.toml: name = '../s' must be letters"),
+        ('name = "p"', 'name = ""', r"pictures.0: name = '' must be letters"),
+        ('file = "x.wav"', "", "p: a picture of kind 'layers' needs a file; name a recording"),
+        ('name = "strangers"', 'kind = "speakers"', r"s.toml:11: splits.1.name: missing key"),
+        ('name = "strangers"', "name = 1", r"splits.1.name: 1 must be a string"),
+        ('name = "strangers"', 'name = "a/b"', r"splits.1: name = 'a/b' must be letters"),
+        ("epochs = 3", "epochs = 0", r"s.toml:4: base.training.epochs: 0 is out of range"),
+        ("[base.training]", "[base]\nname = 'x'\n[base.training]", r"base.name: each row and split has its own"),
+        (
+            'network = "dense"',
+            'network = "dense"\nsplit = {kind = "random"}',
+            r"rows.1.split: .* did you mean 'splits'\?",
+        ),
+        ('[[rows.splits]]\nname = "random"\nkind = "random"', "splits = []", "splits of row 'b' must be an array of t"),
+        ('title = "S"', 'title = "S"\nleave_out = 3', r"leave_out: 3 must be an array"),
+        ('title = "S"', 'title = "S"\nleave_out = ["c"]', r"leave_out: no row 'c'"),
+        ('title = "S"', 'title = "S"\nabout = 3', r"about: 3 must be a string"),
+        ('title = "S"', 'title = "S"\nextends = "s.toml"', r"s.toml: extends: leads back to itself"),
+        ('title = "S"', 'title = "S"\nextends = "none.toml"', r"none.toml: cannot be read"),
+        ('title = "S"', 'title = "S"\nextends = "a\\u0000b"', r"cannot be read"),
+        ('name = "p"', 'name = "a-random"', r"'a-random' stands 2 times"),
+        ("[[pictures]]", "[pictures]", r"pictures must be an array of tables: \[\[pictures\]\]"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, found: str, replacement: str, problem: str) -> None:
