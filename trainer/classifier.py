@@ -64,7 +64,7 @@ def in_batches(network: Callable[[NDArray[np.float32]], Posteriors], features: N
     return np.concatenate([network(features[n : n + BATCH]) for n in range(0, len(features), BATCH)])
 
 
-def load_network(path: Path) -> Any:
+def load_network(path: Path, remedy: str = "train anew") -> Any:
     """A Keras model of a file.
 
     Raises:
@@ -74,5 +74,5 @@ def load_network(path: Path) -> Any:
 
     try:
         return keras.saving.load_model(path)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise TrainingError(f"{path}: missing or damaged ({error}); train anew") from error
+    except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
+        raise TrainingError(f"{path}: missing or damaged ({error}); {remedy}") from error

@@ -1,17 +1,17 @@
 """The trainer's subcommand: train."""
 
 import argparse
+import faulthandler
 import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from digitd.daemon.command import Command
-from digitd.daemon.errors import TrainingError
 from digitd.trainer import cluster
-from digitd.trainer.feature_cache import FeatureCache, default_folder
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run, read_run, recordings
 from digitd.trainer.split import Split, split
@@ -38,14 +38,7 @@ def _train(arguments: argparse.Namespace) -> int:
     workers = cluster.from_environment()
     out = arguments.out or Path("runs") / run.name
     with _folder(out, run, parts, resume=arguments.resume, is_chief=workers is None or workers.is_chief) as folder:
-        if workers and folder.result is None:
-            workers.await_workers(arguments.wait_s)
-        try:
-            from digitd.trainer import devices, fit  # TensorFlow: after all that can be answered without it
-        except ModuleNotFoundError as error:
-            raise TrainingError(f"training needs {error.name}: pip install 'digitd[train]'") from error
-        chosen = devices.choose(run.training.precision, workers)
-        result = fit.train(run, parts, folder, FeatureCache(default_folder()), chosen)
+        result = folder.result or _trained(run, parts, folder, workers, arguments.wait_s)
     if workers and not workers.is_chief:
         print(f"worker {workers.index} is done: the run folder is the chief's, {workers.workers[0]}")
         return 0
@@ -53,6 +46,23 @@ def _train(arguments: argparse.Namespace) -> int:
     if result["split"] == "random":
         print("split: RANDOM - the same speakers are in every part; a stranger's accuracy is far lower")
     return 0
+
+
+def _trained(
+    run: Run, parts: Split, folder: RunFolder, workers: cluster.Cluster | None, wait_s: float
+) -> dict[str, Any]:
+    from digitd.trainer import devices, fit  # TensorFlow: after all that can be answered without it
+    from digitd.trainer.feature_cache import FeatureCache, default_folder
+
+    if workers is None:
+        chosen = devices.choose(run.training.precision)
+    else:
+        workers.await_workers(wait_s)
+        # should one die just now, TensorFlow waits for it where no Python code runs any more
+        faulthandler.dump_traceback_later(wait_s, exit=True)
+        chosen = devices.choose(run.training.precision, workers)
+        faulthandler.cancel_dump_traceback_later()
+    return fit.train(run, parts, folder, FeatureCache(default_folder()), chosen)
 
 
 @contextmanager
@@ -69,7 +79,7 @@ def _folder(out: Path, run: Run, parts: Split, *, resume: bool, is_chief: bool) 
     try:
         yield folder
     except BaseException:
-        if not resume and folder.checkpoint is None:
+        if not resume and folder.checkpoint is None and folder.result is None:
             shutil.rmtree(out)  # nothing was trained: leave nothing half-written
         raise
 

@@ -7,10 +7,9 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from digitd.daemon.errors import ConfigError, TrainingError
 
@@ -18,6 +17,8 @@ VARIABLE = "TF_CONFIG"
 EXAMPLE = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}'
 PROBE_S = 1.0
 PAUSE_S = 0.2
+BACKLOG = 128
+"""Probes that nobody takes from the queue: those of many workers, of which some are started again."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Cluster:
     def _listener(self) -> socket.socket:
         _, port = _host_and_port(self.workers[self.index])
         try:
-            return socket.create_server(("", port), backlog=len(self.workers))
+            return socket.create_server(("", port), backlog=BACKLOG)
         except OSError as error:
             raise TrainingError(
                 f"{self.workers[self.index]}, this worker's own address: cannot be listened on ({error.strerror}); "
@@ -74,26 +75,26 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | N
         config = json.loads(text)
         jobs, task = config["cluster"], config["task"]
         workers = tuple(worker for job in ("chief", "worker") for worker in jobs.get(job, ()))
+        kinds = {*jobs, str(task["type"])}
         index = int(task["index"]) + (len(jobs.get("chief", ())) if task["type"] == "worker" else 0)
         cluster = Cluster(workers, index)
         for worker in workers:
             _host_and_port(worker)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"{VARIABLE} = {text!r}: is not understood ({error!r}); it must look like {EXAMPLE}"
         ) from error
-    _check(cluster, jobs, task)
+    _check(cluster, kinds)
     return cluster if len(workers) > 1 else None
 
 
-def _check(cluster: Cluster, jobs: Mapping[str, Any], task: Mapping[str, Any]) -> None:
-    others = sorted({*jobs, task["type"]} - {"chief", "worker"})
+def _check(cluster: Cluster, kinds: Set[str]) -> None:
+    others = sorted(kinds - {"chief", "worker"})
     if others:
         raise ConfigError(f"{VARIABLE}: a training has workers alone, no {others[0]!r}; leave it out")
     if not 0 <= cluster.index < len(cluster.workers):
         raise ConfigError(
-            f"{VARIABLE}: task {task['type']} {task['index']} is not among the {len(cluster.workers)} workers; indices "
-            "begin at 0"
+            f"{VARIABLE}: task {cluster.index} is not among the {len(cluster.workers)} workers; indices begin at 0"
         )
     if len(set(cluster.workers)) < len(cluster.workers):
         raise ConfigError(f"{VARIABLE}: {', '.join(cluster.workers)}: each worker needs an address of its own")
@@ -101,7 +102,9 @@ def _check(cluster: Cluster, jobs: Mapping[str, Any], task: Mapping[str, Any]) -
 
 def _host_and_port(worker: str) -> tuple[str, int]:
     host, _, port = worker.rpartition(":")
-    return host.strip("[]"), int(port)
+    if not 0 < int(port) < 65536:
+        raise ValueError(f"{worker}: no port {port}")
+    return host.strip("[]").encode("idna").decode(), int(port)
 
 
 def _answers(worker: str) -> bool:

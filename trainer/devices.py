@@ -35,15 +35,14 @@ class Devices:
         """So many copies of the network each take an equal share of every batch."""
         return int(self.strategy.num_replicas_in_sync)
 
-    def check_agreement(self, epochs_done: int, told: bytes) -> None:
+    def check_agreement(self, epochs_done: int, told: str) -> None:
         """Return if all workers of a cluster stand at the same epoch and were told the same.
 
         Raises:
             TrainingError: they do not.
         """
-        if self.cluster is None:
-            return
-        mine = [epochs_done, int.from_bytes(hashlib.sha256(told).digest()[:4])]
+        digest = hashlib.sha256(f"{told} {self.precision}".encode()).digest()
+        mine = [epochs_done, int.from_bytes(digest[:4])]
         standings = np.asarray(self.strategy.gather(tf.constant([mine], tf.int64), axis=0))
         epochs, told_of = (sorted(set(column.tolist())) for column in standings.T)
         if len(epochs) > 1:
@@ -52,7 +51,9 @@ class Devices:
                 "folder that they share"
             )
         if len(told_of) > 1:
-            raise TrainingError("the workers have different run files or recordings; give all of them the same")
+            raise TrainingError(
+                "the workers have different run files, recordings, versions or precisions; give all of them the same"
+            )
 
 
 class Workers(tf.distribute.MultiWorkerMirroredStrategy):  # type: ignore[misc]

@@ -53,7 +53,7 @@ class FeatureCache:
             CorpusError: no speech was found in any.
             TrainingError: the folder cannot be written.
         """
-        path = self._folder / f"{_key(recordings, labels, ear, n_takes)}.npz"
+        path = self._folder / f"{key_of(recordings, labels, ear, n_takes)}.npz"
         kept = _load(path)
         if kept is not None:
             return kept
@@ -81,11 +81,12 @@ def _load(path: Path) -> Examples | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Examples(arrays["features"], arrays["labels"], arrays["sources"], int(arrays["unheard"]))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile):
         return None
 
 
-def _key(recordings: Sequence[Recording], labels: Sequence[str], ear: Ear, n_takes: int) -> str:
+def key_of(recordings: Sequence[Recording], labels: Sequence[str], ear: Ear, n_takes: int) -> str:
+    """The same for recordings that are heard the same way, wherever they lie; 32 hexadecimal digits."""
     key = hashlib.sha256()
     for name in HEARING:
         key.update(Path(str(importlib.import_module(name).__file__)).read_bytes())

@@ -4,7 +4,6 @@ import json
 import resource
 import sys
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -15,10 +14,11 @@ from digitd.daemon.settings import as_table
 from digitd.trainer import networks
 from digitd.trainer.batches import batches, evenly_shared, input_s, steps
 from digitd.trainer.classifier import load_network
+from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.devices import Devices
 from digitd.trainer.epochs import SaveEpoch, best_epoch, is_over, save_network
 from digitd.trainer.examples import Ear, Examples
-from digitd.trainer.feature_cache import FeatureCache
+from digitd.trainer.feature_cache import FeatureCache, key_of
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run
 from digitd.trainer.scores import share_right
@@ -44,12 +44,13 @@ def train(run: Run, parts: Split, folder: RunFolder, cache: FeatureCache, device
         return folder.result
     keras.utils.set_random_seed(run.seed)
     tf.config.experimental.enable_op_determinism()
-    heard = {part: _heard(run, parts, part, folder, cache) for part in PARTS}
+    heard = {part: cache.hear(*_hearing(run, parts, part, folder), part) for part in PARTS}
     try:
-        model = _fitted(run, folder, heard, devices)
+        model = _fitted(run, parts, folder, heard, devices)
     except tf.errors.ResourceExhaustedError as error:
         raise TrainingError(
-            f"{run.network} and batches of {run.training.batch_size} do not fit into memory; lower training.batch_size"
+            f"memory or disk is full ({_reason(error)}); lower training.batch_size = {run.training.batch_size} of "
+            f"{run.network}, or free the disk"
         ) from error
     except tf.errors.OpError as error:
         if devices.cluster is None:
@@ -57,15 +58,16 @@ def train(run: Run, parts: Split, folder: RunFolder, cache: FeatureCache, device
         raise TrainingError(
             f"another worker is gone or failed ({_reason(error)}); start all of them again with --resume"
         ) from error
+    peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # of the training alone
     if not devices.is_chief:
         return {}
     save_network(folder, folder.model.name, model)
-    result = _result(run, parts, heard, folder, devices)
+    result = _result(run, parts, heard, folder, devices) | {"peak_memory_mb": peak_memory_mb}
     folder.finish(json.dumps(result, indent=2) + "\n")
     return result
 
 
-def _fitted(run: Run, folder: RunFolder, heard: dict[Part, Examples], devices: Devices) -> Any:
+def _fitted(run: Run, parts: Split, folder: RunFolder, heard: dict[Part, Examples], devices: Devices) -> Any:
     """The trained model, of the last or the best epoch."""
     if run.training.batch_size % devices.n_replicas:
         raise TrainingError(
@@ -74,30 +76,36 @@ def _fitted(run: Run, folder: RunFolder, heard: dict[Part, Examples], devices: D
         )
     with devices.strategy.scope():
         model, epochs_done = _model(run, folder, len(folder.labels))
-    devices.check_agreement(epochs_done, json.dumps(as_table(run)).encode() + heard["train"].features.tobytes())
+    if devices.cluster:
+        keys = [key_of(*_hearing(run, parts, part, folder)) for part in PARTS]
+        devices.check_agreement(epochs_done, json.dumps([as_table(run), keys]))
     if not is_over(folder.history[:epochs_done], run.training):
         _fit(model, heard, run, epochs_done, folder, devices)
-    return _loaded(folder.path / "best.keras") if run.training.keep == "best" else model
+    best = folder.path / "best.keras"
+    return load_network(best, f"remove {folder.path} to train anew") if run.training.keep == "best" else model
 
 
 def _reason(error: Any) -> str:
     """The line of TensorFlow's many that tells what happened."""
     lines: list[str] = [line.strip() for line in error.message.splitlines() if line.strip()]
-    return next((line for line in lines if "task" in line.lower() and "aborted" in line), lines[0])
+    aborted = (line for line in lines if "task" in line.lower() and "aborted" in line)
+    return next(aborted, lines[0] if lines else type(error).__name__)
 
 
-def _heard(run: Run, parts: Split, part: Part, folder: RunFolder, cache: FeatureCache) -> Examples:
+def _hearing(
+    run: Run, parts: Split, part: Part, folder: RunFolder
+) -> tuple[tuple[Recording, ...], tuple[str, ...], Ear, int]:
     """Of a recording of the training part so many takes at varied speed; of another one, as it is."""
     config, trained_on = run.training, part == "train"
     ear = Ear(run.features, run.room, run.seed, config.speed_range if trained_on else 0.0)
-    return cache.hear(getattr(parts, part), folder.labels, ear, config.takes if trained_on else 1, part)
+    return getattr(parts, part), folder.labels, ear, config.takes if trained_on else 1
 
 
 def _model(run: Run, folder: RunFolder, n_labels: int) -> tuple[Any, int]:
     """A new model, or the latest checkpoint's, and the number of epochs it has behind it."""
     if folder.checkpoint is not None:
         epochs_done, path = folder.checkpoint
-        return _loaded(path), epochs_done
+        return load_network(path, "delete it to start this run anew"), epochs_done
     try:
         model = networks.build(run.network, (*run.features.shape, 1), n_labels, run.activations)
     except ValueError as error:
@@ -108,13 +116,6 @@ def _model(run: Run, folder: RunFolder, n_labels: int) -> tuple[Any, int]:
         metrics=["accuracy"],
     )
     return model, 0
-
-
-def _loaded(path: Any) -> Any:
-    try:
-        return keras.saving.load_model(path)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise TrainingError(f"{path}: damaged checkpoint ({error}); delete it to start this run anew") from error
 
 
 def _fit(
@@ -149,8 +150,7 @@ def _result(run: Run, parts: Split, heard: dict[Part, Examples], folder: RunFold
         "kept_epoch": best_epoch(history) if run.training.keep == "best" else len(history),
         "training_s": round(sum(float(row["wall_s"]) for row in history), 1),
         "training_cpu_s": round(sum(float(row["cpu_s"]) for row in history), 1),
-        "input_s": round(input_s(heard["train"], run.training, run.seed) * len(history), 2),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "input_s": round(input_s(heard["train"], run.training, run.seed, len(history)), 2),
         "device": devices.description,
         "precision": devices.precision,
     }

@@ -100,6 +100,15 @@ def test_two_workers_train_to_the_loss_of_one_process(digitd: Digitd, tmp_path: 
 
 
 @pytest.mark.train
+def test_a_finished_run_needs_no_other_worker(digitd: Digitd, tmp_path: Path, spoken_digits: Path) -> None:
+    file, out = run_file(tmp_path, spoken_digits, "epochs = 1\n"), tmp_path / "out"
+    assert digitd("train", file, "--out", out).returncode == 0
+    for index in (0, 1):
+        environment = os.environ | {"TF_CONFIG": config_of(free_addresses(2), index)}
+        assert digitd("train", file, "--out", out, "--resume", env=environment).returncode == 0
+
+
+@pytest.mark.train
 def test_a_worker_that_dies_is_told_and_costs_no_finished_epoch(
     digitd: Digitd, tmp_path: Path, spoken_digits: Path
 ) -> None:
@@ -201,8 +210,12 @@ def test_the_environment_describes_a_cluster() -> None:
         ("[]", "is not understood"),
         ("{}", "is not understood"),
         (config_of(["a", "b"], 0), "is not understood"),
-        (config_of(["a:1", "b:1"], 2), "task worker 2 is not among the 2 workers; indices begin at 0"),
-        (config_of(["a:1", "b:1"], -1), "task worker -1 is not among the 2 workers"),
+        (config_of(["a:1", "b:1"], 2), "task 2 is not among the 2 workers; indices begin at 0"),
+        (config_of(["a:1", "b:1"], -1), "task -1 is not among the 2 workers"),
+        (config_of(["a:1", "b:99999"], 0), "is not understood .*no port 99999"),
+        (config_of(["a:1", "a..b:1"], 0), "is not understood"),
+        (config_of(["a:1", "b:1"], 0).replace('"type": "worker"', '"type": []'), "leave it out"),
+        ("[" * 100_000, "is not understood"),
         (config_of(["a:1", "a:1"], 0), "each worker needs an address of its own"),
         (config_of(["a:1", "b:1"], 0).replace('"worker", "index"', '"ps", "index"'), "no 'ps'; leave it out"),
     ],

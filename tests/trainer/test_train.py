@@ -105,7 +105,7 @@ def test_a_damaged_checkpoint_is_told(digitd: Digitd, tmp_path: Path, killed: tu
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     done = digitd("train", path, "--out", out, "--resume")
     assert done.returncode == 2
-    assert re.search(rf"{checkpoint.name}: damaged checkpoint", done.stderr)
+    assert re.search(rf"{checkpoint.name}: missing or damaged .*; delete it to start this run anew", done.stderr)
 
 
 def test_a_full_disk_during_a_checkpoint_costs_no_finished_epoch(
