@@ -91,6 +91,9 @@ class Download:
             headers |= {"Range": f"bytes={start}-", "If-Range": source["validator"]}
         try:
             with requests.get(self.url, headers=headers, stream=True, timeout=TIMEOUTS_S) as response:
+                if start and response.headers.get("Content-Range") == f"bytes */{start}":
+                    self._part.rename(self.path)  # nothing was missing but this
+                    return
                 self._receive(response, self._begun(response, start, source))
         except urllib3.exceptions.HTTPError as error:
             raise _CutError(f"cut off at {_size(self._part):,} bytes ({_root(error)})") from error

@@ -52,6 +52,8 @@ def fetch(archive: Archive, folder: Path, pauses_s: tuple[float, ...] = PAUSES_S
             f"unpacking safely needs Python 3.11.4 or newer, this is {platform.python_version()}; update it"
         )
     folder = folder.resolve()
+    if not folder.name:
+        raise FetchError(f"{folder}: is no folder to make; give another DIR")
     work = folder.with_name(f"{folder.name}.fetching")
     download = Download(archive.urls[0], work / "archive.tar.gz", archive.size_bytes, pauses_s)
     try:

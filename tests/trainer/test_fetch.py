@@ -89,6 +89,12 @@ class Handler(BaseHTTPRequestHandler):
             return
         fits = self.headers["If-Range"] in (None, site.etag or site.date) or not site.if_range
         start = int(wanted[len("bytes=") : -1]) - site.back if wanted and site.ranges and fits else 0
+        if start == len(site.body):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{start}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(site.body) - 1}/{len(site.body)}")
@@ -428,3 +434,19 @@ def test_the_table_is_sound() -> None:
 def test_fetching_needs_no_tensorflow() -> None:
     code = "import sys, digitd.trainer.data_cli, digitd.trainer.fetch; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_archive_that_is_whole_but_for_its_name_is_not_loaded_again(site: Site, tmp_path: Path) -> None:
+    site.cuts = [len(site.body) - 1]
+    out = tmp_path / "out"
+    with pytest.raises(FetchError):
+        fetch(archive(site), out, pauses_s=())
+    part = tmp_path / "out.fetching/archive.tar.gz.part"
+    part.write_bytes(site.body)  # as a kill before the last step leaves it
+    assert fetch(archive(site), out, pauses_s=()) == Fetched(sha256(site.body), 3, 2)
+    assert site.asked == [None, f"bytes={len(site.body)}-"]
+
+
+def test_the_root_folder_is_no_place(site: Site) -> None:
+    with pytest.raises(FetchError, match="/: is no folder to make; give another DIR"):
+        fetch(archive(site), Path("/"))
