@@ -23,10 +23,7 @@ def _export(arguments: argparse.Namespace) -> int:
         raise ExportError(f"--name {arguments.name!r} must be letters, digits, '.', '_' and '-'")
     folder = RunFolder.open(arguments.run)
     parts = folder.split
-    try:
-        from digitd.export.release import Release, release
-    except ModuleNotFoundError as error:
-        raise ExportError(f"the export needs {error.name}: pip install 'digitd[train]'") from error
+    from digitd.export.release import Release, release  # TensorFlow: after all that can be answered without it
 
     item = Release(arguments.name, folder, folder.run, parts, arguments.weights)
     metrics = release(item, arguments.out, replace=arguments.replace)

@@ -268,3 +268,26 @@ def test_the_daemon_loads_only_its_light_base() -> None:
     heavy = {"tensorflow", "keras", "librosa", "tf2onnx", "onnx", "scipy", "tqdm", "numba", "pyaudio", "asyncio"}
     assert not loaded("run", "--source", str(DEMO)) & heavy
     assert not loaded("models") & heavy
+
+
+WITHOUT_EXTRA = {
+    "train": ["--help"],
+    "sweep": ["--help"],
+    "evaluate": ["study64", "--recording", "x.wav"],
+    "data": ["fetch", "fsdd", "/tmp/none"],
+}
+
+
+@pytest.mark.parametrize(("command", "arguments"), WITHOUT_EXTRA.items())
+def test_without_the_training_extra_the_remedy_is_named(command: str, arguments: list[str]) -> None:
+    missing = ("tqdm", "scipy", "sklearn", "matplotlib", "jinja2", "tensorflow", "keras", "requests")
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing})); from digitd.__main__ import main; sys.exit(main())"
+    )
+    run = [sys.executable, "-c", program, command, *arguments]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
+    if command == "train":  # it can tell its arguments without
+        assert (done.returncode, done.stderr) == (0, "")
+    else:
+        assert done.returncode == 2, done.stderr
+        assert re.fullmatch(rf"digitd: error: {command} needs \w+: pip install 'digitd\[train\]'\n", done.stderr)

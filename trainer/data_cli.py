@@ -25,10 +25,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def _data(arguments: argparse.Namespace) -> int:
     archive = _wanted(arguments)
-    try:
-        from digitd.trainer.fetch import fetch  # requests and tqdm: after all that can be answered without them
-    except ModuleNotFoundError as error:
-        raise FetchError(f"fetching needs {error.name}: pip install 'digitd[train]'") from error
+    from digitd.trainer.fetch import fetch  # requests and tqdm: after all that can be answered without them
+
     print(_terms(archive), flush=True)
     fetched = fetch(archive, arguments.dir)
     print(f"sha256    {fetched.sha256}")

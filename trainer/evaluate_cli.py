@@ -2,18 +2,28 @@
 
 import argparse
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digitd.daemon.command import Command
-from digitd.daemon.errors import ConfigError, TrainingError
+from digitd.daemon.errors import ConfigError
 from digitd.trainer.corpora.recording import Recording
-from digitd.trainer.run_folder import RunFolder, write_whole
+from digitd.trainer.run_folder import RunFolder, make_folder, write_whole
 from digitd.trainer.runfile import Run, read_run, recordings
-from digitd.trainer.split import PARTS, Split, split
+from digitd.trainer.split import PARTS, split
 
 if TYPE_CHECKING:
     from digitd.trainer.classifier import Classifier  # needs the extra [train]
+
+
+@dataclass(frozen=True)
+class Known:
+    """The recordings to evaluate on, and the run that says how they are heard."""
+
+    run: Run
+    part: str
+    recordings: list[Recording]
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -32,47 +42,59 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     folder = RunFolder(Path(arguments.network)) if (Path(arguments.network) / "run.toml").is_file() else None
     known = None if arguments.recording else _known(arguments, folder)
-    try:
-        from digitd.trainer import classifier
-    except ModuleNotFoundError as error:
-        raise TrainingError(f"the evaluation needs {error.name}: pip install 'digitd[train]'") from error
+    from digitd.trainer import classifier  # needs the extra [train], as all below
+
     network = classifier.of_run(folder) if folder else classifier.of_bundle(arguments.network)
     out = arguments.out or Path("evaluation") / network.name
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"{out}: cannot be made ({error.strerror}); name a writable --out") from error
-    text = _evaluated(network, *known, out) if known else _heard(network, arguments.recording, folder, out)
+    make_folder(out)
+    text = _evaluated(network, known, folder, out) if known else _heard(network, arguments.recording, folder, out)
     write_whole(out / "evaluation.md", lambda path: path.write_text(text, encoding="utf-8"))
     print(re.sub(r"^!\[.*\n+", "", text, flags=re.MULTILINE))
     print(f"the same with pictures: {out / 'evaluation.md'}")
     return 0
 
 
-def _evaluated(network: "Classifier", run: Run, chosen: list[Recording], out: Path) -> str:
+def _evaluated(network: "Classifier", known: Known, folder: RunFolder | None, out: Path) -> str:
     from digitd.trainer import evaluation_report
     from digitd.trainer.evaluation import evaluate
     from digitd.trainer.examples import Ear
     from digitd.trainer.feature_cache import FeatureCache, default_folder
 
-    ear = Ear(network.features, run.room, run.seed)
-    found = evaluate(network, chosen, ear, FeatureCache(default_folder()))
-    return f"# {network.name}\n\n{evaluation_report.write(found, out, '')}\n"
+    ear = Ear(network.features, known.run.room, known.run.seed)
+    found = evaluate(network, known.recordings, ear, FeatureCache(default_folder()))
+    return f"# {network.name}\n\n{_strangers(known, folder)}\n\n{evaluation_report.write(found, out, '')}\n"
+
+
+def _strangers(known: Known, folder: RunFolder | None) -> str:
+    """Beside every accuracy stands whether those who are heard were trained on."""
+    speakers = {recording.speaker for recording in known.recordings}
+    where = f"On the {known.part} part of a split by {known.run.split.kind}"
+    if folder is None:
+        return f"{where}; whom the bundle was trained on is told in its card."
+    trained_on = speakers & {recording.speaker for recording in folder.split.train}
+    if not trained_on:
+        return f"{where}, by strangers: nobody of them was trained on."
+    return f"{where}: **{len(trained_on)} of its {len(speakers)} speakers were trained on**; a stranger is heard worse."
 
 
 def _heard(network: "Classifier", files: list[Path], folder: RunFolder | None, out: Path) -> str:
     from digitd.trainer import pictures
 
     text = [f"# {network.name}"]
-    for file in files:
-        text += [f"## {file}", pictures.own_recording(network, file, out, file.stem)]
+    for file, name in zip(files, _picture_names(files), strict=True):
+        text += [f"## {file}", pictures.own_recording(network, file, out, name)]
         if folder is not None:  # a bundle's layers cannot be looked into
-            text.append(pictures.layers(network, file, folder, out, f"{file.stem}-layers"))
+            text.append(pictures.layers(network, file, folder, out, f"{name}-layers"))
     return "\n\n".join(text) + "\n"
 
 
-def _known(arguments: argparse.Namespace, folder: RunFolder | None) -> tuple[Run, list[Recording]]:
-    """The recordings to evaluate on, and the run that says how they are heard."""
+def _picture_names(files: list[Path]) -> list[str]:
+    """For each file a name that Markdown can link to, and that no other file has."""
+    names = [re.sub(r"[^\w.-]+", "-", file.stem) for file in files]
+    return [f"{name}-{at}" if names.count(name) > 1 else name for at, name in enumerate(names, start=1)]
+
+
+def _known(arguments: argparse.Namespace, folder: RunFolder | None) -> Known:
     if arguments.on is not None:
         run = read_run(arguments.on)
         parts = split(recordings(run, arguments.on.parent), run.split)
@@ -80,11 +102,8 @@ def _known(arguments: argparse.Namespace, folder: RunFolder | None) -> tuple[Run
         run, parts = folder.run, folder.split
     else:
         raise ConfigError(f"{arguments.network} is no run folder, so it names no recordings; give a run file with --on")
-    return run, _chosen(parts, arguments.part)
-
-
-def _chosen(parts: Split, part: str) -> list[Recording]:
-    return [recording for name in PARTS if part in (name, "all") for recording in getattr(parts, name)]
+    chosen = [each for name in PARTS if arguments.part in (name, "all") for each in getattr(parts, name)]
+    return Known(run, arguments.part, chosen)
 
 
 COMMANDS = {"evaluate": Command(_add_evaluate, _evaluate)}

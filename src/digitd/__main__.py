@@ -10,15 +10,16 @@ import sys
 import digitd
 from digitd.daemon.errors import DigitdError
 
+DAEMON = "digitd.daemon.cli"
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": (
-        "digitd.daemon.cli",
+        DAEMON,
         "recognise digits in the foreground, until the source ends or a signal comes",
     ),
-    "devices": ("digitd.daemon.cli", "list the microphones by the names that --source mic:NAME takes"),
-    "config": ("digitd.daemon.cli", "print the effective configuration"),
-    "watch": ("digitd.daemon.cli", "follow the events of a running daemon's socket"),
-    "models": ("digitd.daemon.cli", "list the released bundles"),
+    "devices": (DAEMON, "list the microphones by the names that --source mic:NAME takes"),
+    "config": (DAEMON, "print the effective configuration"),
+    "watch": (DAEMON, "follow the events of a running daemon's socket"),
+    "models": (DAEMON, "list the released bundles"),
     "data": ("digitd.trainer.data_cli", "fetch a public data set, checked and with its licence"),
     "train": ("digitd.trainer.cli", "train a network from a TOML run file"),
     "sweep": ("digitd.trainer.sweep_cli", "run the rows of a study, some or all, and write its report"),
@@ -62,6 +63,12 @@ def main(argv: list[str] | None = None) -> int:
         status: int = command.execute(sub.parse_args(arguments.arguments))
     except DigitdError as error:
         print(f"digitd: error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "digitd":
+            raise
+        extra = "cpu" if module_name == DAEMON else "train"
+        print(f"digitd: error: {arguments.command} needs {error.name}: pip install 'digitd[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
