@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from digitd.daemon.errors import CorpusError
+from digitd.daemon.errors import CorpusError, TrainingError
 from digitd.daemon.recogniser import Posteriors
 from digitd.trainer.classifier import Classifier
 from digitd.trainer.corpora.recording import Recording
@@ -102,7 +102,12 @@ def evaluate(classifier: Classifier, recordings: Sequence[Recording], ear: Ear, 
     Raises:
         AudioError: a recording is damaged.
         CorpusError: a recording's label is none of the network's, or no speech was found in any.
+        TrainingError: the network's answers are no numbers.
     """
+    if len(classifier.labels) < 2:
+        raise CorpusError(
+            f"{classifier.name} knows one label alone, {classifier.labels[0]!r}: there is nothing to tell apart"
+        )
     unknown = sorted({recording.label for recording in recordings} - set(classifier.labels))
     if unknown:
         raise CorpusError(
@@ -112,4 +117,8 @@ def evaluate(classifier: Classifier, recordings: Sequence[Recording], ear: Ear, 
     heard = cache.hear(recordings, classifier.labels, ear, 1, classifier.name)
     speakers = tuple(recordings[source].speaker for source in heard.sources)
     posteriors = classifier.posteriors(heard.features)
+    if not np.isfinite(posteriors).all():
+        raise TrainingError(
+            f"{classifier.name} answers with what is no number: its training has diverged; train it anew"
+        )
     return Evaluation(classifier.name, classifier.labels, heard.labels, posteriors, speakers, heard.unheard)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ def write(evaluation: Evaluation, folder: Path, prefix: str) -> str:
     plots.save(plots.confusion(evaluation), folder / f"{prefix}confusion.png")
     plots.save(plots.speakers(evaluation, MOST_SPEAKERS), folder / f"{prefix}speakers.png")
     plots.save(plots.det([evaluation]), folder / f"{prefix}det.png")
-    for name, rows in _tables(evaluation).items():
+    tables = _tables(evaluation)
+    for name, rows in tables.items():
         _write_csv(folder / f"{prefix}{name}.csv", rows)
     unheard = f" In {evaluation.unheard} no speech was found." if evaluation.unheard else ""
     summary = (
@@ -35,15 +37,20 @@ def write(evaluation: Evaluation, folder: Path, prefix: str) -> str:
         f"![{caption}]({prefix}{name}.png)"
         for name, caption in (("confusion", "confusion matrix"), ("speakers", "per speaker"), ("det", "DET curve"))
     ]
-    tables = _tables(evaluation)
     confusion = markdown_table(tables["confusion"][0], tables["confusion"][1:])
     return "\n\n".join([summary, _classification(evaluation), confusion, *pictures])
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table; the first column is text, the others are numbers."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    lines = [list(map(escaped, header)), ["---", *["---:"] * (len(header) - 1)]]
+    lines += [list(map(escaped, row)) for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def escaped(text: object) -> str:
+    """Text that Markdown shows as it is: labels, speakers and titles may hold anything."""
+    return re.sub(r"([\\`*_\[\]|<>])", r"\\\1", str(text))
 
 
 def _classification(evaluation: Evaluation) -> str:

@@ -12,7 +12,7 @@ from digitd.trainer.evaluation import evaluate
 from digitd.trainer.examples import Ear
 from digitd.trainer.feature_cache import FeatureCache
 from digitd.trainer.listening import layer_activations, listen
-from digitd.trainer.run_folder import RunFolder, write_whole
+from digitd.trainer.run_folder import RESULT, RunFolder, make_folder, write_whole
 from digitd.trainer.split import PARTS
 from digitd.trainer.study import Picture
 
@@ -31,12 +31,17 @@ class Gallery:
     def draw(self, picture: Picture, run: RunFolder) -> str:
         """Draw one, of a finished run; the reason where that is not possible."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             text = getattr(self, f"_{picture.kind}")(picture, run)
             write_whole(self._path(picture), lambda beside: beside.write_text(text, encoding="utf-8"))
         except DigitdError as error:
             return str(error)
         return ""
+
+    def is_stale(self, picture: Picture, run: RunFolder) -> bool:
+        """Whether the run was finished after the picture was drawn."""
+        path = self._path(picture)
+        return path.is_file() and path.stat().st_mtime_ns < (run.path / RESULT).stat().st_mtime_ns
 
     def body(self, picture: Picture) -> str:
         """The Markdown of a picture that was drawn, now or before; empty where it was not."""

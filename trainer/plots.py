@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from digitd.daemon.features import MelSpec, MelSpectrogram
 from digitd.trainer.evaluation import Evaluation
 from digitd.trainer.run_folder import write_whole
 
+mpl.rcParams["text.parse_math"] = False  # labels and names may hold a dollar sign
 DPI = 80
 MEL_COLOURS = "magma"
 MOSAIC_COLUMNS = 16
@@ -21,7 +23,6 @@ SPLIT_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown
 
 def save(figure: Figure, path: Path) -> None:
     """A PNG file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     # no version in the file: the same figure gives the same bytes
     write_whole(path, lambda beside: figure.savefig(beside, dpi=DPI, metadata={"Software": None}))
 

@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 from digitd.trainer import findings, plots
-from digitd.trainer.run_folder import write_whole
+from digitd.trainer.evaluation_report import escaped
+from digitd.trainer.run_folder import make_folder, write_whole
 from digitd.trainer.scores import percent
 from digitd.trainer.split import PARTS
 from digitd.trainer.study import Picture, Study
@@ -26,23 +27,34 @@ MOST_NAMED = 4
 """So many test speakers are named."""
 
 
-def write(study: Study, outcomes: Sequence[Outcome], bodies: Mapping[str, str], folder: Path) -> None:
-    """Write report.md and report.html; `bodies` is the Markdown of each picture, by name or reason why there is none.
+def write(
+    study: Study, outcomes: Sequence[Outcome], bodies: Mapping[str, str], folder: Path, options: str = ""
+) -> None:
+    """Write report.md and report.html.
+
+    Args:
+        study: what was asked for.
+        outcomes: what came of its jobs.
+        bodies: the Markdown of each picture, by name, or the reason why there is none.
+        folder: where to.
+        options: of the command, beside the study and its rows, with a space before each.
 
     Raises:
         TrainingError: the folder cannot be written.
     """
+    make_folder(folder / PICTURES)
     for name, on_splits in _by_row(outcomes).items():
         histories = {outcome.job.split: outcome.folder.history for outcome in on_splits if outcome.result}
         if histories:
             plots.save(plots.curves(histories), folder / PICTURES / f"curves-{name}.png")
-    text = _markdown(study, outcomes, bodies)
+    text = _markdown(study, outcomes, bodies, options)
     write_whole(folder / "report.md", lambda beside: beside.write_text(text, encoding="utf-8"))
     page = _page(study.title, text, folder)
     write_whole(folder / "report.html", lambda beside: beside.write_text(page, encoding="utf-8"))
 
 
-def _markdown(study: Study, outcomes: Sequence[Outcome], bodies: Mapping[str, str]) -> str:
+def _markdown(study: Study, outcomes: Sequence[Outcome], bodies: Mapping[str, str], options: str) -> str:
+    command = f"digitd sweep {shlex.quote(str(study.path))}{options}"
     by_row = _by_row(outcomes)
     groups = list(dict.fromkeys(group for outcome in outcomes for group in outcome.job.row.groups))
     found = [finding for on_splits in by_row.values() for finding in findings.of_row(on_splits)]
@@ -50,14 +62,16 @@ def _markdown(study: Study, outcomes: Sequence[Outcome], bodies: Mapping[str, st
     text: str = _template("study.md.j2").render(
         study=study,
         outcomes=outcomes,
-        command=f"digitd sweep {shlex.quote(str(study.path))}",
+        command=command,
         finished=sum(bool(outcome.result) for outcome in outcomes),
         devices=sorted({f"{o.result['device']}, {o.result['precision']}" for o in outcomes if o.result}),
+        random=_splits(outcomes, is_random=True),
+        apart=_splits(outcomes, is_random=False),
         parts=_parts(outcomes),
         findings=found,
         groups=[_group(group, outcomes) for group in groups],
-        rows=[_row(study, on_splits) for on_splits in by_row.values()],
-        pictures=[_picture(study, picture, bodies[picture.name]) for picture in study.pictures],
+        rows=[_row(command, on_splits) for on_splits in by_row.values()],
+        pictures=[_picture(command, picture, bodies[picture.name]) for picture in study.pictures],
     )
     return text
 
@@ -80,6 +94,7 @@ def _template(name: str) -> Any:
         keep_trailing_newline=True,
     )
     environment.filters["anchor"] = _anchor
+    environment.filters["escaped"] = escaped
     return environment.get_template(name)
 
 
@@ -114,6 +129,11 @@ def _parts(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
     ]
 
 
+def _splits(outcomes: Sequence[Outcome], *, is_random: bool) -> list[str]:
+    """The names of the splits that are, or are not, random."""
+    return list(dict.fromkeys(o.job.split for o in outcomes if (o.job.run.split.kind == "random") == is_random))
+
+
 def _rows(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} rows ({names[0]} ...)"
 
@@ -138,7 +158,7 @@ def _line(on_splits: Sequence[Outcome], splits: Sequence[str]) -> dict[str, Any]
         "parameters": f"{results[0]['parameters']:,}" if results else NOT_FINISHED,
         "epochs": ", ".join(dict.fromkeys(str(result["epochs"]) for result in results)) or NOT_FINISHED,
         "accuracies": [_cell(by_split.get(split)) for split in splits],
-        "time": " ".join(f"{r['training_s']:.0f} / {r['training_cpu_s']:.0f} s" for r in results[-1:]) or NOT_FINISHED,
+        "time": ", ".join(f"{r['training_s']:.0f} / {r['training_cpu_s']:.0f} s" for r in results) or NOT_FINISHED,
         "memory": f"{max(result['peak_memory_mb'] for result in results):,} MB" if results else NOT_FINISHED,
     }
 
@@ -149,13 +169,13 @@ def _cell(outcome: Outcome | None) -> str:
     return percent(outcome.result["test"]["accuracy"])
 
 
-def _row(study: Study, on_splits: Sequence[Outcome]) -> dict[str, Any]:
+def _row(command: str, on_splits: Sequence[Outcome]) -> dict[str, Any]:
     row = on_splits[0].job.row
     return {
         "name": row.name,
         "title": f"{row.title}." if row.title else "",
         "founder": row.founder,
-        "command": f"digitd sweep {shlex.quote(str(study.path))} --rows {row.name}",
+        "command": f"{command} --rows {row.name}",
         "notes": [_note(outcome) for outcome in on_splits],
         "curves": f"{PICTURES}/curves-{row.name}.png" if any(outcome.result for outcome in on_splits) else "",
     }
@@ -168,15 +188,17 @@ def _note(outcome: Outcome) -> str:
         return f"{outcome.job.split}: not run"
     result = outcome.result
     shares = ", ".join(f"{part} {percent(result[part]['accuracy'])}" for part in PARTS)
+    unheard = sum(result[part]["unheard"] for part in PARTS)
+    lost = f"; in {unheard} recordings no speech was found" if unheard else ""
     return (
-        f"{outcome.job.split}: {shares}; {result['parameters']:,} parameters, {result['epochs']} epochs in "
-        f"{result['training_s']:.0f} s ({result['training_cpu_s']:.0f} s of CPU), of which the input pipeline alone "
-        f"takes {result['input_s']:.1f} s; {result['peak_memory_mb']:,} MB"
+        f"{outcome.job.split}: {shares}{lost}; {result['parameters']:,} parameters, {result['epochs']} epochs in "
+        f"{result['training_s']:.0f} s ({result['training_cpu_s']:.0f} s of CPU), beside which the input pipeline, "
+        f"alone, takes {result['input_s']:.1f} s; {result['peak_memory_mb']:,} MB"
     )
 
 
-def _picture(study: Study, picture: Picture, body: str) -> dict[str, str]:
+def _picture(command: str, picture: Picture, body: str) -> dict[str, str]:
     # a picture's Markdown stands beside its files; the report is one folder above
     shown = re.sub(r"\]\((?=[^)/:]+\.png\))", f"]({PICTURES}/", body)
-    command = f"digitd sweep {shlex.quote(str(study.path))} --rows {picture.name}"
-    return {"name": picture.name, "title": picture.title, "of": picture.of, "command": command, "body": shown}
+    asked = f"{command} --rows {picture.name}"
+    return {"name": picture.name, "title": picture.title, "of": picture.of, "command": asked, "body": shown}

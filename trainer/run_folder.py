@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,11 +44,8 @@ class RunFolder:
         if path.exists():
             raise TrainingError(f"{path}: exists already; name another --out, or go on with --resume")
         beside = path.with_name(f".{path.name}.part")
-        try:
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir(parents=True)
-        except OSError as error:
-            raise TrainingError(f"{path}: cannot be made ({error.strerror}); name a writable --out") from error
+        shutil.rmtree(beside, ignore_errors=True)
+        make_folder(beside, path)
         folder = cls(beside)
         labels = sorted({recording.label for recording in (*split.train, *split.validation, *split.test)})
         folder.write_text("labels.json", json.dumps(labels))
@@ -59,14 +56,16 @@ class RunFolder:
         return cls(path)
 
     @classmethod
-    def resume(cls, path: Path, run: Run, split: Split) -> "RunFolder":
-        """The folder of a run that was killed.
+    def resume(cls, path: Path, run: Run, split: Split | None) -> "RunFolder":
+        """The folder of a run that was killed; a split of None is not compared.
 
         Raises:
             TrainingError: it is none, or was made from another configuration or other recordings.
         """
         folder = cls.open(path)
-        if folder._read("split.tsv", Path.read_text) != _split_table(split):
+        if split and _named(folder._read("split.tsv", _read_split_table)) != _named(
+            {part: getattr(split, part) for part in PARTS}
+        ):
             raise TrainingError(f"{path}: was started with other recordings; its split.tsv and the corpora differ")
         if folder.run != run:
             raise TrainingError(f"{path}: was started with another configuration; its run.toml and the run file differ")
@@ -119,7 +118,7 @@ class RunFolder:
         """What came out; None where the run is not finished."""
         if not (self.path / RESULT).is_file():
             return None
-        return self._read(RESULT, lambda path: dict(json.loads(path.read_text(encoding="utf-8"))))
+        return self._read(RESULT, _read_result)
 
     @property
     def checkpoint(self) -> tuple[int, Path] | None:
@@ -175,6 +174,18 @@ class RunFolder:
         write_whole(self.path / name, save)
 
 
+def make_folder(path: Path, wanted: Path | None = None) -> None:
+    """Make a folder and those above it; a message names `wanted` where that is another one.
+
+    Raises:
+        TrainingError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{wanted or path}: cannot be made ({error.strerror}); name a writable folder") from error
+
+
 def write_whole(target: Path, save: Callable[[Path], object]) -> None:
     """Let `save` write beside the file, then put it in its place.
 
@@ -213,6 +224,18 @@ def _split_table(split: Split) -> str:
         for member in getattr(split, part):
             writer.writerow([part, member.corpus, member.speaker, member.label, member.path.resolve()])
     return text.getvalue()
+
+
+def _named(parts: Mapping[str, Iterable[Recording]]) -> list[tuple[str, str, str, str, str]]:
+    """What a split is wherever its recordings lie: a corpus may be moved."""
+    return [(part, r.corpus, r.speaker, r.label, r.path.name) for part, members in parts.items() for r in members]
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    result = dict(json.loads(path.read_text(encoding="utf-8")))
+    for part in PARTS:
+        result[part]["accuracy"]["share"]  # KeyError: damaged
+    return result
 
 
 def _read_split_table(path: Path) -> dict[str, list[Recording]]:

@@ -8,21 +8,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from tqdm import tqdm
 
-from digitd.daemon.errors import DigitdError, TrainingError
+from digitd.daemon.errors import ConfigError, CorpusError, TrainingError
 from digitd.daemon.settings import as_table
-from digitd.trainer.run_folder import RunFolder, write_whole
+from digitd.trainer.run_folder import RunFolder, make_folder, write_whole
 from digitd.trainer.runfile import recordings
 from digitd.trainer.scores import percent
-from digitd.trainer.split import split
+from digitd.trainer.split import Split, split
 from digitd.trainer.study import Job, Study
 
 POLL_S = 0.5
@@ -44,6 +45,11 @@ class Outcome:
     error: str = ""
     """Why it failed; empty where it is finished or has not been asked for."""
 
+    @property
+    def status(self) -> str:
+        """`failed`, `finished` or `not run`."""
+        return "failed" if self.error else "finished" if self.result else "not run"
+
 
 class Sweep:
     """The jobs of a study in a folder: one run folder each, run files, logs and results.csv."""
@@ -51,6 +57,7 @@ class Sweep:
     def __init__(self, study: Study, out: Path) -> None:
         self.study = study
         self.out = out
+        self._splits: dict[tuple[Any, Any], Split | None] = {}
 
     def run(self, names: Sequence[str]) -> list[Outcome]:
         """Train what is asked for and not finished; the outcomes of all jobs of the study.
@@ -59,50 +66,58 @@ class Sweep:
             TrainingError: another sweep is at work in the folder, or it cannot be written.
         """
         with self._alone():
-            asked = [job for job in self.study.jobs if not names or {job.name, job.row.name} & set(names)]
-            errors = self._train([job for job in asked if not self.outcome(job).result])
-            errors.update({job.name: error for job in asked if (error := self._stale(job))})
-            return self._write_results(errors)
+            asked = [job for job in self.study.jobs if job.is_asked(names)]
+            self._train([job for job in asked if not self.outcome(job).result])
+            return self._write_results()
 
-    def _write_results(self, errors: Mapping[str, str]) -> list[Outcome]:
-        outcomes = [replace(self.outcome(job), error=errors.get(job.name, "")) for job in self.study.jobs]
+    def _write_results(self) -> list[Outcome]:
+        outcomes = [self.outcome(job) for job in self.study.jobs]
         write_whole(self.out / "results.csv", lambda path: path.write_text(table(outcomes), encoding="utf-8"))
         return outcomes
 
     def outcome(self, job: Job) -> Outcome:
-        """How a job stands on disk."""
-        folder = RunFolder(self.out / job.name)
-        return Outcome(job, folder, folder.result or {})
-
-    def _stale(self, job: Job) -> str:
-        """Why a finished run is not the study's any more; it is kept, not repeated and not silently believed."""
+        """How a job stands on disk; the result of a run that is not the study's any more is kept, but not believed."""
+        folder, failure = RunFolder(self.out / job.name), self._failure(job)
         try:
-            if self.outcome(job).result:
-                self._resumed(job)
-        except DigitdError as error:
-            return f"{error}; remove that folder to train it anew"
-        return ""
+            result = folder.result
+            if result is None:
+                return Outcome(job, folder, {}, failure.read_text(encoding="utf-8") if failure.exists() else "")
+            self._check(job)
+        except TrainingError as error:
+            return Outcome(job, folder, {}, f"{error}; remove {folder.path} to train it anew")
+        return Outcome(job, folder, result)
 
-    def _resumed(self, job: Job) -> RunFolder:
-        parts = split(recordings(job.run, self.study.path.parent), job.run.split)
-        return RunFolder.resume(self.out / job.name, self._placed(job), parts)
+    def _check(self, job: Job) -> None:
+        """Raises TrainingError where a finished run had another configuration or other recordings."""
+        RunFolder.resume(self.out / job.name, self._placed(job), self._split(job))
 
-    def _train(self, jobs: Sequence[Job]) -> dict[str, str]:
-        """The errors of the jobs that failed."""
-        errors: dict[str, str] = {}
+    def _split(self, job: Job) -> Split | None:
+        """None where the recordings are not here: how a run was configured still tells."""
+        known_by = (job.run.corpora, job.run.split)
+        if known_by not in self._splits:
+            try:
+                self._splits[known_by] = split(recordings(job.run, self.study.path.parent), job.run.split)
+            except (ConfigError, CorpusError):
+                self._splits[known_by] = None
+        return self._splits[known_by]
+
+    def _failure(self, job: Job) -> Path:
+        return self.out / "logs" / f"{job.name}.error"
+
+    def _train(self, jobs: Sequence[Job]) -> None:
         with tqdm(total=sum(job.run.training.epochs for job in jobs), unit="epoch", disable=None) as bar:
             for job in jobs:
                 bar.set_description(job.name)
                 before = bar.n
+                self._failure(job).unlink(missing_ok=True)
                 error = self._train_one(job, bar)
                 bar.update(before + job.run.training.epochs - bar.n)
                 if error:
-                    errors[job.name] = error
+                    write_whole(self._failure(job), partial(Path.write_text, data=error, encoding="utf-8"))
                     bar.write(f"{job.name}: {error}", file=sys.stderr)
                 else:
                     bar.write(f"{job.name}: test {percent(self.outcome(job).result['test']['accuracy'])}")
-                self._write_results(errors)
-        return errors
+                self._write_results()
 
     def _train_one(self, job: Job, bar: Any) -> str:
         """Train in a process of its own: its memory is measured alone, and its death costs no other row."""
@@ -110,17 +125,20 @@ class Sweep:
         command = [*ORPHANS_DIE, sys.executable, "-m", "digitd", "train", str(run_file), "--out", str(folder.path)]
         log_path = self.out / "logs" / f"{job.name}.log"
         began_at, shown = bar.n, 0
-        with log_path.open("w", encoding="utf-8") as log:
-            if folder.path.exists():
-                command.append("--resume")
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-            try:
-                while process.poll() is None:
-                    time.sleep(POLL_S)
-                    shown = max(shown, len(folder.history))
-                    bar.update(began_at + shown - bar.n)
-            finally:
-                _stop(process)
+        if folder.path.exists():
+            command.append("--resume")
+        try:
+            with log_path.open("w", encoding="utf-8") as log:
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        except OSError as error:
+            return f"cannot be started ({error})"
+        try:
+            while process.poll() is None:
+                time.sleep(POLL_S)
+                shown = max(shown, len(folder.history))
+                bar.update(began_at + shown - bar.n)
+        finally:
+            _stop(process)
         return "" if process.returncode == 0 else _reason(process.returncode, log_path)
 
     def _placed(self, job: Job) -> Any:
@@ -140,12 +158,12 @@ class Sweep:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
+        for folder in (self.out, self.out / "run-files", self.out / "logs"):
+            make_folder(folder)
         try:
-            for folder in (self.out, self.out / "run-files", self.out / "logs"):
-                folder.mkdir(parents=True, exist_ok=True)
             lock = (self.out / ".lock").open("w")
         except OSError as error:
-            raise TrainingError(f"{self.out}: cannot be made ({error.strerror}); name a writable --out") from error
+            raise TrainingError(f"{self.out}: cannot be written ({error.strerror}); name another --out") from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -186,7 +204,16 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 COLUMNS = (
     *("row", "split", "groups", "status", "network", "parameters", "batch_size", "optimiser", "learning_rate"),
-    *("epochs", "kept_epoch", "test_accuracy", "test_low", "test_high", "test_recordings", "test_speakers"),
+    *(
+        "epochs",
+        "kept_epoch",
+        "test_accuracy",
+        "test_low",
+        "test_high",
+        "test_examples",
+        "test_unheard",
+        "test_speakers",
+    ),
     *(
         "validation_accuracy",
         "train_accuracy",
@@ -206,7 +233,7 @@ def _line(outcome: Outcome) -> dict[str, Any]:
         "row": job.row.name,
         "split": job.split,
         "groups": "; ".join(job.row.groups),
-        "status": "failed" if outcome.error else "finished" if result else "not run",
+        "status": outcome.status,
         "network": job.run.network,
         "batch_size": job.run.training.batch_size,
         "optimiser": job.run.training.optimiser,
@@ -217,7 +244,11 @@ def _line(outcome: Outcome) -> dict[str, Any]:
         return line
     test = result["test"]
     line |= {key: result[key] for key in COLUMNS if key in result}
-    line |= {"test_accuracy": test["accuracy"]["share"], "test_recordings": test["examples"]}
+    line |= {"test_accuracy": test["accuracy"]["share"], "test_examples": test["examples"]}
     line |= {"test_low": test["accuracy"]["low"], "test_high": test["accuracy"]["high"]}
-    line |= {"test_speakers": test["speakers"], "validation_accuracy": result["validation"]["accuracy"]["share"]}
+    line |= {
+        "test_speakers": test["speakers"],
+        "test_unheard": test["unheard"],
+        "validation_accuracy": result["validation"]["accuracy"]["share"],
+    }
     return line | {"train_accuracy": result["train"]["accuracy"]["share"], "split": job.split}

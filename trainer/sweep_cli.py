@@ -1,6 +1,7 @@
 """The subcommand `sweep`: a study, row by row, and its report."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from digitd.daemon.errors import ConfigError, TrainingError
 from digitd.daemon.settings import nearest
 from digitd.trainer import cluster
 from digitd.trainer.feature_cache import FeatureCache, default_folder
-from digitd.trainer.run_folder import write_whole
-from digitd.trainer.study import Study, read_study
+from digitd.trainer.run_folder import make_folder, write_whole
+from digitd.trainer.study import Study
+from digitd.trainer.study_file import read_study
 from digitd.trainer.sweep import Outcome, Sweep, table
 
 
@@ -37,8 +39,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
     if arguments.list:
         _print_list(study, sweep)
         return 0
+    make_folder(arguments.report or sweep.out)  # before hours of training
     outcomes = sweep.run(arguments.rows)
-    failed = [outcome.job.name for outcome in outcomes if outcome.error]
+    failed = [outcome.job.name for outcome in outcomes if outcome.error and outcome.job.is_asked(arguments.rows)]
     failed += _report(sweep, outcomes, arguments)
     if failed:
         raise TrainingError(
@@ -57,8 +60,9 @@ def _report(sweep: Sweep, outcomes: list[Outcome], arguments: argparse.Namespace
     standing = {outcome.job.name: outcome for outcome in outcomes}
     bodies, failed = {}, []
     for picture in study.pictures:
-        asked, outcome = not arguments.rows or picture.name in arguments.rows, standing[picture.of]
-        if asked and outcome.result:
+        outcome = standing[picture.of]
+        asked = not arguments.rows or picture.name in arguments.rows
+        if outcome.result and (asked or gallery.is_stale(picture, outcome.folder)):
             error = gallery.draw(picture, outcome.folder)
         elif asked and picture.name in arguments.rows:
             error = f"{picture.of} is not finished; run it first"
@@ -68,23 +72,25 @@ def _report(sweep: Sweep, outcomes: list[Outcome], arguments: argparse.Namespace
             failed.append(picture.name)
             print(f"{picture.name}: {error}", file=sys.stderr)
         bodies[picture.name] = gallery.body(picture) or f"Not drawn. {error}"
-    report.write(study, outcomes, bodies, folder)
+    report.write(study, outcomes, bodies, folder, _options(arguments))
     if folder != sweep.out:
         write_whole(folder / "results.csv", lambda path: path.write_text(table(outcomes), encoding="utf-8"))
     print(f"{folder / 'report.html'}, {folder / 'report.md'}, {folder / 'results.csv'}")
     return failed
 
 
+def _options(arguments: argparse.Namespace) -> str:
+    """What was given beside the study and its rows, as it is typed."""
+    given = [("--out", arguments.out), ("--report", arguments.report)]
+    return "".join(f" {name} {shlex.quote(str(value))}" for name, value in given if value)
+
+
 def _print_list(study: Study, sweep: Sweep) -> None:
     for job in study.jobs:
-        result = sweep.outcome(job).result
-        print(f"{job.name:<32} {job.row.title or job.run.network:<60} {_standing(result)}")
+        outcome = sweep.outcome(job)
+        print(f"{job.name:<32} {job.row.title or job.run.network:<60} {outcome.error or outcome.status}")
     for picture in study.pictures:
         print(f"{picture.name:<32} {picture.title}")
-
-
-def _standing(result: dict[str, object] | None) -> str:
-    return "finished" if result else "not run"
 
 
 COMMANDS = {"sweep": Command(_add_sweep, _sweep)}

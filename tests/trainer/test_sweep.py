@@ -119,7 +119,7 @@ def test_the_report_holds_what_is_in_the_table_and_says_what_does_not_hold(swept
     assert report.startswith("# A small study\n\nTwenty recordings of each of four voices.\n\nMade by `digitd sweep")
     for row in results(swept / "out"):
         assert f"{100 * float(row['test_accuracy']):.1f} %" in report
-    assert "digitd sweep study.toml --rows adam\n" in report
+    assert "digitd sweep study.toml --out out --rows adam\n" in report
     assert re.search(r"strangers: \*\*does not hold\*\*: .* against 99.2 %", report)
     assert re.search(r"slow: overfitting does not happen", report)
     assert re.search(r"optimisers: which is best", report)
@@ -148,8 +148,11 @@ def test_a_finished_study_trains_nothing_again(digitd: Digitd, swept: Path) -> N
     listed = digitd("sweep", "study.toml", "--out", "out", "--list", cwd=swept)
     again = digitd("sweep", "study.toml", "--out", "out", "--report", "elsewhere", cwd=swept)
     assert again.returncode == 0, again.stderr
-    for name in ("results.csv", "report.md", "report.html", "pictures/matrix-confusion.png"):
+    for name in ("results.csv", "pictures/matrix-confusion.png"):
         assert (swept / "elsewhere" / name).read_bytes() == (swept / "out" / name).read_bytes()
+    assert "digitd sweep study.toml --out out --report elsewhere\n" in (
+        swept / "elsewhere/report.md"
+    ).read_text().replace("`", "\n")
     assert listed.stdout.count("finished") == 4
 
 
@@ -165,6 +168,7 @@ def test_a_row_that_fails_costs_no_other(digitd: Digitd, swept: Path, tmp_path: 
     broken = '[[rows]]\nname = "broken"\ngroups = ["optimisers"]\nnetwork = "final64"\n'
     gone = '[[rows.corpora]]\nreader = "fsdd"\nfolder = "gone"\n'
     path, out = other_study(swept, tmp_path, STUDY + broken + gone)
+    (out / "pictures").rename(tmp_path / "pictures")  # a report folder of its own
     done = digitd("sweep", path, "--out", out, "--rows", "broken-random", "slow")
     assert done.returncode == 2
     assert re.search(r"error: failed: broken-random; what is finished is kept", done.stderr)
@@ -175,6 +179,10 @@ def test_a_row_that_fails_costs_no_other(digitd: Digitd, swept: Path, tmp_path: 
     assert rows["broken-strangers"]["status"] == "not run"
     assert sum(row["status"] == "finished" for row in rows.values()) == 4
     assert re.search(r"random: failed: .*gone: no such folder", (out / "report.md").read_text())
+    again = digitd("sweep", path, "--out", out, "--rows", "adam")
+    assert again.returncode == 0
+    rows = {f"{row['row']}-{row['split']}": row for row in results(out)}
+    assert rows["broken-random"]["status"] == "failed"  # it is not forgotten
 
 
 def test_a_row_that_was_changed_is_neither_believed_nor_lost(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
@@ -183,8 +191,47 @@ def test_a_row_that_was_changed_is_neither_believed_nor_lost(digitd: Digitd, swe
     assert done.returncode == 2
     assert re.search(r"failed: slow-random, slow-strangers;", done.stderr)
     row = next(row for row in results(out) if row["row"] == "slow")
-    assert re.search(r"another configuration; .*; remove that folder to train it anew", row["error"])
+    assert re.search(r"another configuration; .*; remove .*slow-random to train it anew", row["error"])
+    assert (row["status"], row["test_accuracy"]) == ("failed", "")
     assert (out / "slow-random/model.keras").is_file()
+    other = digitd("sweep", path, "--out", out, "--rows", "adam")
+    assert other.returncode == 0, other.stderr  # what was asked for is finished
+    assert [row["status"] for row in results(out)] == ["finished", "finished", "failed", "failed"]
+    assert "which is best" not in (out / "report.md").read_text()
+
+
+def test_recordings_that_are_not_here_cost_no_finished_row(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
+    shutil.copytree(swept, tmp_path / "study")
+    (tmp_path / "study/corpus").rename(tmp_path / "study/moved")
+    done = digitd("sweep", "study.toml", "--out", "out", "--rows", "adam", "slow", cwd=tmp_path / "study")
+    assert done.returncode == 0, done.stderr
+    assert [row["status"] for row in results(tmp_path / "study/out")] == ["finished"] * 4
+    shutil.copy(swept / "corpus/recordings/0_slt_0.wav", swept / "corpus/recordings/0_slt_7.wav")
+    try:
+        done = digitd("sweep", swept / "study.toml", "--out", tmp_path / "study/out", "--rows", "adam")
+    finally:
+        (swept / "corpus/recordings/0_slt_7.wav").unlink()
+    assert (done.returncode, "was started with" in results(tmp_path / "study/out")[0]["error"]) == (2, True)
+
+
+def test_a_damaged_result_costs_no_other_row(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(swept / "out", out)
+    (out / "slow-random/result.json").write_text("{}")
+    done = digitd("sweep", swept / "study.toml", "--out", out, "--rows", "adam")
+    assert done.returncode == 0, done.stderr
+    assert [row["status"] for row in results(out)] == ["finished", "finished", "failed", "finished"]
+    assert re.search(r"result.json: missing or damaged .*; remove", results(out)[2]["error"])
+
+
+def test_a_picture_of_a_run_that_was_trained_anew_is_drawn_anew(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(swept / "out", out)
+    drawn = (out / "pictures/matrix.md").stat().st_mtime_ns
+    (out / "adam-random/result.json").touch()
+    assert digitd("sweep", swept / "study.toml", "--out", out, "--rows", "slow").returncode == 0
+    assert (out / "pictures/matrix.md").stat().st_mtime_ns > drawn
+    assert (out / "pictures/own.md").stat().st_mtime_ns == (swept / "out/pictures/own.md").stat().st_mtime_ns
 
 
 def test_two_sweeps_do_not_share_a_folder(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
@@ -231,6 +278,7 @@ def test_evaluate(digitd: Digitd, swept: Path, tmp_path: Path, network: str) -> 
     assert [row[1] for row in det] == sorted((row[1] for row in det), reverse=True)
     assert [row[2] for row in det] == sorted(row[2] for row in det)
     assert {"confusion.png", "speakers.png", "det.png", "evaluation.md"} <= {path.name for path in out.iterdir()}
+    assert f"On the all part of a split by speakers{': **2 of its 4' if network == 'run' else '; whom'}" in done.stdout
     if network == "bundle":
         assert right / total > 0.7  # clear synthetic voices
 
@@ -243,6 +291,31 @@ def test_ones_own_recording_goes_through_a_run_and_a_bundle(digitd: Digitd, swep
     done = digitd("evaluate", swept / "out/adam-random", "--recording", demo, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"demo.png", "demo-layers.png", "evaluation.md"}
+
+
+def test_pictures_of_recordings_do_not_take_each_others_names(digitd: Digitd, tmp_path: Path) -> None:
+    files = [tmp_path / "a/my demo (1).flac", tmp_path / "b/my demo (1).flac"]
+    for file in files:
+        file.parent.mkdir()
+        shutil.copy(ROOT / "tests/data/demo.flac", file)
+    out = tmp_path / "out"
+    assert digitd("evaluate", "study64", "--recording", *files, "--out", out).returncode == 0
+    linked = re.findall(r"\]\(([^)]+)\)", (out / "evaluation.md").read_text())
+    assert sorted(linked) == sorted(path.name for path in out.glob("*.png"))
+    assert len(linked) == 2
+
+
+def test_a_network_that_has_diverged_is_told(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
+    import keras
+    import numpy as np
+
+    run = tmp_path / "run"
+    shutil.copytree(swept / "out/adam-random", run)
+    model = keras.saving.load_model(run / "model.keras")
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    model.save(run / "model.keras")
+    done = digitd("evaluate", run, "--out", tmp_path / "out")
+    assert (done.returncode, "its training has diverged; train it anew" in done.stderr) == (2, True), done.stderr
 
 
 def test_what_cannot_be_evaluated_is_told(digitd: Digitd, swept: Path, tmp_path: Path) -> None:
