@@ -9,6 +9,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,7 +68,7 @@ class RunFolder:
             {part: getattr(split, part) for part in PARTS}
         ):
             raise TrainingError(f"{path}: was started with other recordings; its split.tsv and the corpora differ")
-        if folder.run != run:
+        if _wherever(folder.run) != _wherever(run):
             raise TrainingError(f"{path}: was started with another configuration; its run.toml and the run file differ")
         return folder
 
@@ -229,6 +230,11 @@ def _split_table(split: Split) -> str:
 def _named(parts: Mapping[str, Iterable[Recording]]) -> list[tuple[str, str, str, str, str]]:
     """What a split is wherever its recordings lie: a corpus may be moved."""
     return [(part, r.corpus, r.speaker, r.label, r.path.name) for part, members in parts.items() for r in members]
+
+
+def _wherever(run: Run) -> Run:
+    """The run without where its corpora lie."""
+    return replace(run, corpora=tuple(replace(corpus, folder="") for corpus in run.corpora))
 
 
 def _read_result(path: Path) -> dict[str, Any]:

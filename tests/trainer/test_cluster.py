@@ -135,7 +135,7 @@ def test_workers_that_do_not_agree_train_nothing(tmp_path: Path, spoken_digits: 
     file = run_file(tmp_path, spoken_digits, "epochs = 1\n")
     other = run_file(tmp_path, spoken_digits, "epochs = 1\nlearning_rate = 0.1\n", "other.toml")
     for status, _, complaint in Started([file, other], tmp_path / "out").ended():
-        assert (status, "the workers have different run files or recordings" in complaint) == (2, True), complaint
+        assert (status, "the workers have different run files, recordings" in complaint) == (2, True), complaint
     assert not (tmp_path / "out").exists()
 
 
