@@ -79,7 +79,16 @@ def _extended(path: Path, below: tuple[Path, ...]) -> tuple[dict[str, Any], dict
     if not isinstance(parent, str) or not parent:
         return table, line_numbers(text)
     above, _ = _extended(path.parent / parent, (*below, path.resolve()))
-    return laid_over({key: value for key, value in above.items() if key not in NOT_INHERITED}, table), {}
+    return laid_over(_inherited(above), table), {}
+
+
+def _inherited(above: Mapping[str, Any]) -> dict[str, Any]:
+    """What a study hands on: all but what is its own, and without the rows that it leaves out itself."""
+    kept = {key: value for key, value in above.items() if key not in NOT_INHERITED}
+    left_out, rows = above.get("leave_out"), above.get("rows")
+    if isinstance(left_out, list) and _is_array_of_tables(rows):
+        kept["rows"] = [row for row in above["rows"] if row.get("name") not in left_out]
+    return kept
 
 
 def laid_over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

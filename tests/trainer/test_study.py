@@ -61,8 +61,8 @@ def test_a_study_may_extend_another(tmp_path: Path) -> None:
     study = read_study(written(tmp_path, own, "t.toml"))
     assert [job.name for job in study.jobs] == ["a-random", "a-strangers"]
     assert (study.title, study.jobs[0].run.training.epochs, study.jobs[0].run.training.batch_size) == ("S", 9, 32)
-    own = 'name = "u"\nextends = "t.toml"\nleave_out = ["a"]\npictures = []\n'
-    assert [job.name for job in read_study(written(tmp_path, own, "u.toml")).jobs] == ["b-random"]
+    own = 'name = "u"\nextends = "t.toml"\npictures = []\n'
+    assert [job.name for job in read_study(written(tmp_path, own, "u.toml")).jobs] == ["a-random", "a-strangers"]
 
 
 def test_laid_over_replaces_values_and_arrays_but_merges_tables() -> None:
