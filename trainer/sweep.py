@@ -114,9 +114,11 @@ class Sweep:
                 bar.update(before + job.run.training.epochs - bar.n)
                 if error:
                     write_whole(self._failure(job), partial(Path.write_text, data=error, encoding="utf-8"))
-                    bar.write(f"{job.name}: {error}", file=sys.stderr)
+                outcome = self.outcome(job)
+                if outcome.result:
+                    bar.write(f"{job.name}: test {percent(outcome.result['test']['accuracy'])}")
                 else:
-                    bar.write(f"{job.name}: test {percent(self.outcome(job).result['test']['accuracy'])}")
+                    bar.write(f"{job.name}: {outcome.error}", file=sys.stderr)
                 self._write_results()
 
     def _train_one(self, job: Job, bar: Any) -> str:
