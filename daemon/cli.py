@@ -1,18 +1,23 @@
-"""The daemon's subcommands: run, devices, config, watch, models."""
+"""The daemon's subcommands: run, devices, config, watch, mode, models."""
 
 import argparse
+import json
 import logging
 import os
+import signal
 import socket
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from digitd import models
 from digitd.daemon.command import Command
 from digitd.daemon.errors import SinkError
+
+ANSWER_S = 2.0
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +67,7 @@ def _given(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it would end the process until the service heeds it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's products are too small to share between cores
     from digitd.daemon.config import compose
     from digitd.daemon.service import serve
@@ -115,15 +121,59 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
+    with _connected(arguments.path) as client, client.makefile("r", encoding="utf-8", errors="replace") as lines:
+        return _print(line.rstrip("\n") for line in lines)
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as client:
         try:
-            client.connect(str(arguments.path))
+            client.connect(str(path))
         except OSError as error:
+            raise SinkError(f"{path}: nobody answers ({error.strerror or error}); is `digitd run` using it?") from error
+        yield client
+
+
+def _add_mode(parser: argparse.ArgumentParser) -> None:
+    _add_watch(parser)
+    parser.add_argument("mode", metavar="MODE", help="always or entry")
+
+
+def _mode(arguments: argparse.Namespace) -> int:
+    with _connected(arguments.path) as client:
+        try:
+            client.sendall(json.dumps({"mode": arguments.mode}).encode() + b"\n")
+            _await_mode(client, arguments.mode)
+        except TimeoutError as error:
             raise SinkError(
-                f"{arguments.path}: nobody answers ({error.strerror or error}); is `digitd run` using it?"
+                f"{arguments.path}: mode {arguments.mode!r} is not on after {ANSWER_S:g} s; it comes with the next "
+                "audio: does the source still send?"
             ) from error
-        with client.makefile("r", encoding="utf-8", errors="replace") as lines:
-            return _print(line.rstrip("\n") for line in lines)
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise SinkError(f"{arguments.path}: no answer ({error}); is it `digitd run` that is there?") from error
+    return 0
+
+
+def _await_mode(client: socket.socket, mode: str) -> None:
+    """Read events until one tells that `mode` is on.
+
+    Raises:
+        SinkError: the daemon knows no such mode, or has ended.
+        TimeoutError: it has not come on within ANSWER_S.
+    """
+    until_s = time.monotonic() + ANSWER_S
+    with client.makefile("r", encoding="utf-8", errors="replace") as lines:
+        while (left_s := until_s - time.monotonic()) > 0:
+            client.settimeout(left_s)
+            event = json.loads(lines.readline() or '{"type":"end"}')
+            if event["type"] == "ready" and event["mode"] == mode:
+                return
+            if event["type"] == "error":
+                raise SinkError(event["message"])
+            if event["type"] == "end":
+                raise SinkError(f"the daemon ended before mode {mode!r} was on; start it again")
+    raise TimeoutError
 
 
 def _no_arguments(_parser: argparse.ArgumentParser) -> None:
@@ -136,4 +186,5 @@ COMMANDS = {
     "devices": Command(_no_arguments, _devices),
     "models": Command(_no_arguments, _models),
     "watch": Command(_add_watch, _watch),
+    "mode": Command(_add_mode, _mode),
 }

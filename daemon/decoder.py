@@ -24,12 +24,12 @@ class IsolatedDecoder:
 
     Args:
         labels: what each posterior stands for.
-        threshold: the least posterior of a digit.
+        threshold: the least posterior of a digit; it may be replaced between utterances.
     """
 
     def __init__(self, labels: tuple[str, ...], threshold: float) -> None:
         self._labels = labels
-        self._threshold = threshold
+        self.threshold = threshold
 
     def decide(
         self, posteriors: NDArray[np.float32], start_s: float, end_s: float, emitted_s: float
@@ -37,7 +37,7 @@ class IsolatedDecoder:
         """The digit of float32 [n_labels], or its rejection with the best guess."""
         best = int(posteriors.argmax())
         confidence = float(posteriors[best])
-        kind = Digit if confidence >= self._threshold else Rejected
+        kind = Digit if confidence >= self.threshold else Rejected
         return kind(self._labels[best], confidence, start_s, end_s, emitted_s)
 
 

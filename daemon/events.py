@@ -13,7 +13,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Ready:
-    """The model answers and the source is open."""
+    """The model answers and the source is open; once more when the mode is switched."""
 
     type: ClassVar[str] = "ready"
     model: str

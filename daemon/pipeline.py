@@ -61,6 +61,10 @@ class Pipeline:
         self._strings = StringCollector(config.string)
         self._taken_in_s = 0.0
 
+    def switch(self, mode: Mode) -> None:
+        """Go by the threshold of `mode` from here on, for the utterance that is open too."""
+        self._decoder.threshold = self._recogniser.bundle.manifest.thresholds.of(mode)
+
     def push(self, block: Block) -> Iterator[Body]:
         """What `block` brings to light.
 

@@ -4,6 +4,7 @@ import logging
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from threading import Event as Flag
 from types import FrameType
 
@@ -11,6 +12,7 @@ from digitd.daemon import bundle
 from digitd.daemon.config import DaemonConfig
 from digitd.daemon.errors import AudioError
 from digitd.daemon.events import Body, Ready, Stamp, printable
+from digitd.daemon.mode_switch import ModeSwitch
 from digitd.daemon.pipeline import Pipeline
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.sinks.sink import ReaderGone, Sink, open_sink
@@ -22,34 +24,46 @@ logger = logging.getLogger(__name__)
 def serve(config: DaemonConfig) -> None:
     """Recognise until the source ends or SIGINT or SIGTERM comes; everything pending is published before the return.
 
+    SIGUSR1 and the readers of a socket switch its mode.
+
     Raises:
         DigitdError: something cannot be opened, or the audio is damaged.
     """
     with ExitStack() as stack:
-        stop = stack.enter_context(stopped_by_signals())
+        switch = ModeSwitch(config.model.mode)
+        stop = stack.enter_context(heeding_signals(switch))
         recogniser = Recogniser(bundle.load(config.model.name), config.model.provider)
         rate_hz = recogniser.bundle.manifest.features.sample_rate_hz
         source = open_source(config.source, rate_hz)
         stack.callback(source.close)
-        sinks = [_opened(spec, stop, stack) for spec in config.sinks]
+        sinks = [_opened(spec, stop, switch, stack) for spec in config.sinks]
         pipeline = Pipeline(recogniser, config.model.mode, source.rate_hz, config.pipeline)
         ready = Ready(
             recogniser.bundle.manifest.name, recogniser.provider, printable(config.source.spec), config.model.mode
         )
-        _publish_all(_bodies(ready, source, pipeline, stop), Stamp(source.name), sinks)
+        _publish_all(_bodies(ready, source, pipeline, switch, stop), Stamp(source.name), sinks)
 
 
-def _opened(spec: str, stop: Flag, stack: ExitStack) -> Sink:
-    sink = open_sink(spec, stop)
+def _opened(spec: str, stop: Flag, switch: ModeSwitch, stack: ExitStack) -> Sink:
+    sink = open_sink(spec, stop, switch)
     stack.callback(sink.close)
     return sink
 
 
-def _bodies(ready: Ready, source: Source, pipeline: Pipeline, stop: Flag) -> Iterator[Body]:
-    """All bodies of the stream; what is pending comes even where the audio turns out to be damaged."""
+def _bodies(ready: Ready, source: Source, pipeline: Pipeline, switch: ModeSwitch, stop: Flag) -> Iterator[Body]:
+    """All bodies of the stream; what is pending comes even where the audio turns out to be damaged.
+
+    A mode that is switched to is told by a `ready` of its own.
+    """
     yield ready
     try:
         for block in source.blocks(stop):
+            wanted = switch.wanted
+            if wanted != ready.mode:
+                logger.info("mode %s in place of %s", wanted, ready.mode)
+                pipeline.switch(wanted)
+                ready = replace(ready, mode=wanted)
+                yield ready
             yield from pipeline.push(block)
     except AudioError:
         yield from pipeline.finish()
@@ -72,15 +86,19 @@ def _publish_all(bodies: Iterator[Body], stamp: Stamp, sinks: list[Sink]) -> Non
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[Flag]:
-    """A flag that SIGINT and SIGTERM set."""
+def heeding_signals(switch: ModeSwitch) -> Iterator[Flag]:
+    """A flag that SIGINT and SIGTERM set; SIGUSR1 toggles `switch`."""
     stop = Flag()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         logger.info("%s: stopping", signal.Signals(number).name)
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    def on_toggle(_number: int, _frame: FrameType | None) -> None:
+        switch.toggle()
+
+    handlers = {signal.SIGINT: on_signal, signal.SIGTERM: on_signal, signal.SIGUSR1: on_toggle}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield stop
     finally:

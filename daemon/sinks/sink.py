@@ -6,6 +6,7 @@ from typing import Protocol
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Event
+from digitd.daemon.mode_switch import ModeSwitch
 from digitd.daemon.settings import nearest
 
 KINDS = ("stdout:text", "stdout:strings", "stdout:jsonl", "unix:PATH")
@@ -31,8 +32,10 @@ class Sink(Protocol):
         ...
 
 
-def open_sink(spec: str, stop: Flag) -> Sink:
+def open_sink(spec: str, stop: Flag, switch: ModeSwitch) -> Sink:
     """The sink that `spec` names; once `stop` is set it waits for no reader any more.
+
+    A reader that can answer may ask for another mode through `switch`.
 
     Raises:
         SinkError: no such sink, or it cannot be opened.
@@ -41,7 +44,7 @@ def open_sink(spec: str, stop: Flag) -> Sink:
     if kind == "unix" and argument:
         from digitd.daemon.sinks.unix_socket import UnixSocketSink
 
-        return UnixSocketSink(Path(argument))
+        return UnixSocketSink(Path(argument), switch)
     if kind == "stdout":
         from digitd.daemon.sinks.stdout import FORMATS, StdoutSink
 

@@ -1,4 +1,7 @@
-"""A Unix socket that any number of readers may follow; none of them can hold the others or the capture up."""
+"""A Unix socket that any number of readers may follow, and ask for the other mode.
+
+None of them can hold the others or the capture up.
+"""
 
 import asyncio
 import logging
@@ -9,8 +12,10 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from digitd.daemon.errors import SinkError
+from digitd.daemon.errors import ConfigError, SinkError
 from digitd.daemon.events import Event, Ready
+from digitd.daemon.mode_switch import ModeSwitch
+from digitd.daemon.request import Lines, mode_asked, refusal
 
 MAX_PATH_BYTES = 107
 """sun_path of unix(7) less its closing zero."""
@@ -30,8 +35,9 @@ class UnixSocketSink:
         SinkError: the path is too long, taken by a live process or by a file, or not writable.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, switch: ModeSwitch) -> None:
         self._path = path
+        self._switch = switch
         self._listener = listen(path)
         self._inode = path.stat().st_ino
         self._ready = b""
@@ -74,12 +80,11 @@ class UnixSocketSink:
         server.close()
 
     async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Keep one reader until it leaves; what it sends is read and dropped."""
+        """Keep one reader until it leaves; what it asks for is done or refused."""
         self._readers.add(writer)
-        writer.write(self._ready)
+        self._write(self._ready, writer)
         try:
-            while await reader.read(4096):
-                pass
+            await self._heed(reader, writer)
             while not writer.is_closing() and not _hung_up(writer):
                 with suppress(TimeoutError):  # it will send nothing more, but still reads
                     await asyncio.wait_for(self._closing.wait(), HALF_CLOSED_POLL_S)
@@ -91,16 +96,37 @@ class UnixSocketSink:
         finally:
             self._readers.discard(writer)
 
+    async def _heed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a reader's requests until it sends nothing more."""
+        lines = Lines()
+        while sent := await reader.read(4096):
+            for line in lines.push(sent):
+                self._request(line, writer)
+        for line in lines.finish():
+            self._request(line, writer)
+
+    def _request(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+        try:
+            self._switch.wanted = mode_asked(line)
+        except ConfigError as error:
+            self._write(refusal(error), writer)
+
     def _send(self, line: bytes, is_ready: bool) -> None:
         if is_ready:
             self._ready = line
         for writer in list(self._readers):
-            writer.write(line)
-            waiting_bytes = writer.transport.get_write_buffer_size()
-            if waiting_bytes > MAX_WAITING_BYTES:
-                logger.warning("a reader of %s left %d bytes unread and is dropped", self._path, waiting_bytes)
-                self._readers.discard(writer)
-                writer.transport.abort()
+            self._write(line, writer)
+
+    def _write(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+        """Queue a line for one reader, and drop the reader where too much waits for it."""
+        if writer.is_closing() or _hung_up(writer):  # a failed write would lose what it sent before it left
+            return
+        writer.write(line)
+        waiting_bytes = writer.transport.get_write_buffer_size()
+        if waiting_bytes > MAX_WAITING_BYTES:
+            logger.warning("a reader of %s left %d bytes unread and is dropped", self._path, waiting_bytes)
+            self._readers.discard(writer)
+            writer.transport.abort()
 
 
 def _hung_up(writer: asyncio.StreamWriter) -> bool:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "devices": (DAEMON, "list the microphones by the names that --source mic:NAME takes"),
     "config": (DAEMON, "print the effective configuration"),
     "watch": (DAEMON, "follow the events of a running daemon's socket"),
+    "mode": (DAEMON, "switch a running daemon's mode through its socket"),
     "models": (DAEMON, "list the released bundles"),
     "data": ("digitd.trainer.data_cli", "fetch a public data set, checked and with its licence"),
     "train": ("digitd.trainer.cli", "train a network from a TOML run file"),

@@ -13,6 +13,7 @@ import pytest
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Digit, Ready, Stamp, String
+from digitd.daemon.mode_switch import ModeSwitch
 from digitd.daemon.sinks.sink import open_sink
 from digitd.daemon.sinks.stdout import FORMATS
 from digitd.daemon.sinks.unix_socket import CLOSE_S, MAX_WAITING_BYTES, UnixSocketSink
@@ -28,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sink(path: Path) -> Iterator[UnixSocketSink]:
-    opened = UnixSocketSink(path)
+    opened = UnixSocketSink(path, ModeSwitch("always"))
     yield opened
     opened.close()
 
@@ -123,7 +124,7 @@ def test_a_reader_that_closes_its_sending_side_still_reads(sink: UnixSocketSink,
 
 
 def test_a_half_closed_reader_does_not_delay_the_end(path: Path) -> None:
-    sink = UnixSocketSink(path)
+    sink = UnixSocketSink(path, ModeSwitch("always"))
     half = follower(path)
     until_followed(sink, 1)
     half.shutdown(socket.SHUT_WR)
@@ -135,7 +136,7 @@ def test_a_half_closed_reader_does_not_delay_the_end(path: Path) -> None:
 
 
 def test_a_path_that_another_process_has_taken_since_is_left(path: Path) -> None:
-    sink = UnixSocketSink(path)
+    sink = UnixSocketSink(path, ModeSwitch("always"))
     path.unlink()
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
@@ -144,7 +145,7 @@ def test_a_path_that_another_process_has_taken_since_is_left(path: Path) -> None
 
 
 def test_pending_events_are_sent_on_close_and_the_socket_goes(path: Path) -> None:
-    sink = UnixSocketSink(path)
+    sink = UnixSocketSink(path, ModeSwitch("always"))
     client = follower(path)
     until_followed(sink, 1)
     stamp = Stamp("mic")
@@ -157,7 +158,7 @@ def test_pending_events_are_sent_on_close_and_the_socket_goes(path: Path) -> Non
 
 
 def test_closing_waits_for_no_sleeper(path: Path) -> None:
-    sink = UnixSocketSink(path)
+    sink = UnixSocketSink(path, ModeSwitch("always"))
     asleep = follower(path)
     until_followed(sink, 1)
     stamp = Stamp("mic")
@@ -179,12 +180,12 @@ def test_the_socket_is_its_owners_alone(sink: UnixSocketSink, path: Path) -> Non
 def test_a_stale_socket_is_replaced(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))
-    UnixSocketSink(path).close()
+    UnixSocketSink(path, ModeSwitch("always")).close()
 
 
 def test_a_live_socket_is_left_alone(sink: UnixSocketSink, path: Path) -> None:
     with pytest.raises(SinkError, match="a live process answers there"):
-        UnixSocketSink(path)
+        UnixSocketSink(path, ModeSwitch("always"))
     client = follower(path)
     until_followed(sink, 1)
     client.close()
@@ -192,7 +193,7 @@ def test_a_live_socket_is_left_alone(sink: UnixSocketSink, path: Path) -> None:
 
 def test_a_reader_that_comes_while_the_socket_closes_is_not_left_hanging(path: Path) -> None:
     for _ in range(30):
-        sink = UnixSocketSink(path)
+        sink = UnixSocketSink(path, ModeSwitch("always"))
         clients = [follower(path) for _ in range(3)]
         sink.close()
         for client in clients:
@@ -203,21 +204,21 @@ def test_a_reader_that_comes_while_the_socket_closes_is_not_left_hanging(path: P
 def test_a_file_in_the_way_is_left_alone(path: Path) -> None:
     path.write_text("mine")
     with pytest.raises(SinkError, match="no socket can be made there"):
-        UnixSocketSink(path)
+        UnixSocketSink(path, ModeSwitch("always"))
     assert path.read_text() == "mine"
 
 
 def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="too long for a socket; at most 107 fit"):
-        UnixSocketSink(tmp_path / ("x" * 107))
+        UnixSocketSink(tmp_path / ("x" * 107), ModeSwitch("always"))
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="No such file or directory"):
-        UnixSocketSink(tmp_path / "none" / "s")
+        UnixSocketSink(tmp_path / "none" / "s", ModeSwitch("always"))
 
 
 @pytest.mark.parametrize("spec", ["stdout", "stdout:jsn", "unix", "unix:", "tcp:1"])
 def test_an_unknown_sink_is_refused(spec: str) -> None:
     with pytest.raises(SinkError, match=f"no sink '{spec}'"):
-        open_sink(spec, threading.Event())
+        open_sink(spec, threading.Event(), ModeSwitch("always"))
