@@ -13,6 +13,7 @@ from digitd.daemon.audio import Samples
 from digitd.daemon.errors import BundleError, ConfigError
 from digitd.daemon.features import MelSpec, MelSpectrogram
 from digitd.daemon.settings import read, setting
+from digitd.daemon.stream_features import StreamSpec
 from digitd.models import locate, names
 
 MANIFEST = "manifest.toml"
@@ -29,9 +30,9 @@ class Graph:
     file: str
     sha256: str
     input: str
-    """float32 [batch, n_mels, n_frames, 1]."""
+    """float32 [batch, n_mels, n_frames, 1]; of a network that hears a stream [batch, n_frames, n_mels]."""
     output: str
-    """float32 [batch, n_labels], posteriors."""
+    """float32 [batch, n_labels], posteriors; of a network that hears a stream [batch, n_outputs, n_labels + 1]."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,25 @@ class Manifest:
     kind: Literal["isolated"]
     labels: tuple[str, ...]
     graph: Graph
-    features: MelSpec
     thresholds: Thresholds
     origin: Origin
+    features: MelSpec | None = None
+    """What a network hears that is shown whole utterances."""
+    stream: StreamSpec | None = None
+    """What a network hears that listens all the time."""
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < len(self.labels) or not all(label.isprintable() and label for label in self.labels):
             raise ValueError(f"labels = {list(self.labels)} must be printable, each once")
+        if (self.features is None) == (self.stream is None):
+            raise ValueError("a bundle has either a table `features` (it hears utterances) or `stream`")
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """The rate that the network hears at."""
+        spec = self.features or self.stream
+        assert spec is not None  # noqa: S101 - __post_init__ saw to it
+        return spec.sample_rate_hz
 
 
 @dataclass(frozen=True)
@@ -89,9 +102,9 @@ class Golden:
     samples: Samples
     """float32 [n_samples]."""
     features: MelSpectrogram
-    """float32 [n_mels, n_frames]."""
+    """float32 [n_mels, n_frames]; of a stream [n_frames, n_mels]."""
     posteriors: MelSpectrogram
-    """float32 [n_labels]."""
+    """float32 [n_labels]; of a stream [n_outputs, n_labels + 1]."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +140,7 @@ def load(name_or_dir: str) -> Bundle:
         manifest = read(Manifest, folder / MANIFEST)
     except ConfigError as error:
         raise BundleError(f"{error}; release the bundle again with `digitd export`") from error
-    bundle = Bundle(folder, manifest, _golden(folder))
+    bundle = Bundle(folder, manifest, _golden(folder, 1 if manifest.stream is None else 2))
     _check_graph(bundle.graph_path, manifest.graph.sha256)
     return bundle
 
@@ -149,18 +162,17 @@ def _check_graph(path: Path, sha256: str) -> None:
         )
 
 
-def _floats(array: NDArray[Any], ndim: int) -> Samples:
-    if array.dtype != np.float32 or array.ndim != ndim:
-        raise ValueError(f"an array of {array.ndim} dimensions of {array.dtype} in place of {ndim} of float32")
+def _floats(array: NDArray[Any], n_dimensions: int) -> Samples:
+    if array.dtype != np.float32 or array.ndim != n_dimensions:
+        raise ValueError(f"an array of {array.ndim} dimensions of {array.dtype} in place of {n_dimensions} of float32")
     return array
 
 
-def _golden(folder: Path) -> Golden:
+def _golden(folder: Path, n_posterior_dimensions: int) -> Golden:
+    shapes = {"samples": 1, "features": 2, "posteriors": n_posterior_dimensions}
     path = folder / GOLDEN
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Golden(
-                *(_floats(arrays[name], n) for name, n in (("samples", 1), ("features", 2), ("posteriors", 1)))
-            )
+            return Golden(*(_floats(arrays[name], n_dimensions) for name, n_dimensions in shapes.items()))
     except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
         raise BundleError(f"{path}: no golden vector ({error}); restore the released file") from error

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from digitd.daemon.bundle import Mode
 from digitd.daemon.decoder import StringConfig
 from digitd.daemon.pipeline import PipelineConfig
-from digitd.daemon.recogniser import Provider
 from digitd.daemon.segmenter import SegmenterConfig
+from digitd.daemon.session import Provider
 from digitd.daemon.settings import as_table, from_table, parse, read_text
 from digitd.daemon.sources.source import SourceConfig
 from digitd.models import DEFAULT_MODEL

@@ -6,6 +6,7 @@ Equal to librosa's `melspectrogram` (Slaney's scale and normalisation, centred f
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,19 +101,38 @@ def fit(samples: Samples, length: int) -> Samples:
     return samples[begin : begin + length]
 
 
-def mel_filters(spec: MelSpec) -> NDArray[np.float32]:
+class Bands(Protocol):
+    """What mel filters hang on."""
+
+    @property
+    def sample_rate_hz(self) -> int: ...  # noqa: D102
+    @property
+    def n_fft(self) -> int: ...  # noqa: D102
+    @property
+    def n_mels(self) -> int: ...  # noqa: D102
+    @property
+    def fmin_hz(self) -> float: ...  # noqa: D102
+    @property
+    def fmax_hz(self) -> float: ...  # noqa: D102
+
+
+def mel_filters(spec: Bands, warp: float = 1.0) -> NDArray[np.float32]:
     """Triangular filters, float32 [n_mels, n_fft // 2 + 1], each of area 2 / its width in Hz.
+
+    Args:
+        spec: the bands.
+        warp: their corners are moved by this factor, as by a vocal tract of another length (Jaitly, Hinton 2013).
 
     Source: Slaney, Auditory Toolbox (1998), as librosa's `filters.mel(htk=False, norm="slaney")`.
     """
     bins_hz = np.fft.rfftfreq(spec.n_fft, 1 / spec.sample_rate_hz)
     mels = np.linspace(_hz_to_mel(spec.fmin_hz), _hz_to_mel(spec.fmax_hz), spec.n_mels + 2)
-    corners_hz = _mel_to_hz(mels)[:, np.newaxis]
+    corners_hz = np.minimum(warp * _mel_to_hz(mels), spec.sample_rate_hz / 2)[:, np.newaxis]
     below, centre, above = corners_hz[:-2], corners_hz[1:-1], corners_hz[2:]
     rising = (bins_hz - below) / (centre - below)
     falling = (above - bins_hz) / (above - centre)
     triangles = np.maximum(0, np.minimum(rising, falling))
-    return (triangles * 2 / (above - below)).astype(np.float32)
+    return np.asarray(triangles * 2 / (above - below), np.float32)
 
 
 def _hz_to_mel(frequency_hz: float) -> float:

@@ -12,9 +12,9 @@ from digitd.daemon import bundle
 from digitd.daemon.config import DaemonConfig
 from digitd.daemon.errors import AudioError
 from digitd.daemon.events import Body, Ready, Stamp, printable
+from digitd.daemon.listener import open_network
 from digitd.daemon.mode_switch import ModeSwitch
 from digitd.daemon.pipeline import Pipeline
-from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.sinks.sink import ReaderGone, Sink, open_sink
 from digitd.daemon.sources.source import Source, open_source
 
@@ -32,15 +32,13 @@ def serve(config: DaemonConfig) -> None:
     with ExitStack() as stack:
         switch = ModeSwitch(config.model.mode)
         stop = stack.enter_context(heeding_signals(switch))
-        recogniser = Recogniser(bundle.load(config.model.name), config.model.provider)
-        rate_hz = recogniser.bundle.manifest.features.sample_rate_hz
+        network = open_network(bundle.load(config.model.name), config.model.provider)
+        rate_hz = network.bundle.manifest.sample_rate_hz
         source = open_source(config.source, rate_hz)
         stack.callback(source.close)
         sinks = [_opened(spec, stop, switch, stack) for spec in config.sinks]
-        pipeline = Pipeline(recogniser, config.model.mode, source.rate_hz, config.pipeline)
-        ready = Ready(
-            recogniser.bundle.manifest.name, recogniser.provider, printable(config.source.spec), config.model.mode
-        )
+        pipeline = Pipeline(network, config.model.mode, source.rate_hz, config.pipeline)
+        ready = Ready(network.bundle.manifest.name, network.provider, printable(config.source.spec), config.model.mode)
         _publish_all(_bodies(ready, source, pipeline, switch, stop), Stamp(source.name), sinks)
 
 

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from digitd import models
 from digitd.daemon import bundle
 from digitd.daemon.errors import BundleError, ProviderError
+from digitd.daemon.listener import open_network
 from digitd.daemon.recogniser import Recogniser
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The default bundle, to be damaged."""
-    return Path(shutil.copytree(models.MODELS_DIR / models.DEFAULT_MODEL, tmp_path / "copy"))
+    return Path(shutil.copytree(models.MODELS_DIR / "study64", tmp_path / "copy"))
 
 
 def load(folder: Path) -> Recogniser:
@@ -36,7 +37,7 @@ def signed(folder: Path) -> None:
 def test_all_released_bundles_prove_themselves() -> None:
     assert models.DEFAULT_MODEL in models.names()
     for name in models.names():
-        assert Recogniser(bundle.load(name), "cpu").provider == "cpu"
+        assert open_network(bundle.load(name), "cpu").provider == "cpu"
 
 
 def test_study64_is_small_enough() -> None:
@@ -45,8 +46,7 @@ def test_study64_is_small_enough() -> None:
 
 
 def test_batch_and_single_answers_are_the_same(recogniser: Recogniser) -> None:
-    manifest = recogniser.bundle.manifest
-    features = np.random.default_rng(0).random((5, *manifest.features.shape), np.float32)
+    features = np.random.default_rng(0).random((5, *recogniser.spec.shape), np.float32)
     alone = np.concatenate([recogniser.posteriors(one[np.newaxis]) for one in features])
     np.testing.assert_allclose(recogniser.posteriors(features), alone, atol=1e-5)
     np.testing.assert_allclose(alone.sum(axis=1), 1, atol=1e-5)
@@ -153,11 +153,11 @@ def test_other_features_are_refused(copy: Path) -> None:
 def test_cuda_is_refused_where_it_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(ProviderError, match="'cuda' was asked for but ONNX Runtime runs on the CPU"):
-        Recogniser(bundle.load(models.DEFAULT_MODEL), "cuda")
+        Recogniser(bundle.load("study64"), "cuda")
 
 
 @pytest.mark.gpu
 def test_cuda_answers_as_the_cpu(recogniser: Recogniser) -> None:
-    cuda = Recogniser(bundle.load(models.DEFAULT_MODEL), "cuda")
-    features = np.random.default_rng(0).random((64, *recogniser.bundle.manifest.features.shape), np.float32)
+    cuda = Recogniser(bundle.load("study64"), "cuda")
+    features = np.random.default_rng(0).random((64, *recogniser.spec.shape), np.float32)
     np.testing.assert_allclose(cuda.posteriors(features), recogniser.posteriors(features), atol=1e-2)

@@ -1,0 +1,78 @@
+"""Mel frames of a stream -> posteriors of what has just been said, each frame computed once."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitd.daemon.bundle import Bundle
+from digitd.daemon.session import Provider, Session
+from digitd.daemon.stream_features import MelFrames, MelStream, StreamSpec
+
+STATE = "state"
+NEXT_STATE = "next_state"
+"""Names in the graph of what one step leaves to the next."""
+
+Posteriors = NDArray[np.float32]
+"""float32 [n_outputs, n_labels + 1]: of each digit that it has just ended, and last that none has."""
+
+
+class Spotter:
+    """A bundle's stream network, ready to run, after it has reproduced the bundle's golden vector.
+
+    Raises:
+        BundleError: ONNX Runtime cannot read the network, or it answers otherwise than when it was released.
+        ProviderError: CUDA was asked for and is not in use.
+    """
+
+    def __init__(self, bundle: Bundle, provider: Provider = "auto") -> None:
+        self.bundle = bundle
+        self._session = Session(bundle, provider)
+        self.provider = self._session.provider
+        self._graph = bundle.manifest.graph
+        self._prove()
+
+    @property
+    def spec(self) -> StreamSpec:
+        """What the network sees of a stream."""
+        spec = self.bundle.manifest.stream
+        assert spec is not None, "a bundle that hears utterances is a Recogniser's"  # noqa: S101 - `open_network` chose
+        return spec
+
+    def silence(self) -> NDArray[np.float32]:
+        """The state before a stream, float32 [1, state_size]."""
+        return np.zeros((1, self.spec.state_size), np.float32)
+
+    def step(self, frames: MelFrames, state: NDArray[np.float32]) -> tuple[Posteriors, NDArray[np.float32]]:
+        """Posteriors of the next frames, a multiple of frames_per_output, and the next state."""
+        posteriors, next_state = self._session.run([self._graph.output, NEXT_STATE], self._feeds(frames, state))
+        return posteriors[0], next_state
+
+    def _feeds(self, frames: MelFrames, state: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        return {self._graph.input: frames[np.newaxis], STATE: state}
+
+    def _prove(self) -> None:
+        """Reproduce the golden vector, features and posteriors."""
+        golden, session = self.bundle.golden, self._session
+        session.compare_features(MelStream(self.spec).push(golden.samples), golden.features)
+        feeds = self._feeds(golden.features, self.silence())
+        posteriors = session.prove([self._graph.output, NEXT_STATE], feeds)[0][0]
+        session.compare_posteriors(posteriors, golden.posteriors, len(self.bundle.manifest.labels) + 1)
+
+
+class SpotterStream:
+    """One stream through a spotter: frames come in any number, posteriors go out one an output."""
+
+    def __init__(self, spotter: Spotter) -> None:
+        self._spotter = spotter
+        self._per_output = spotter.spec.frames_per_output
+        self._state = spotter.silence()
+        self._waiting = np.zeros((0, spotter.spec.n_mels), np.float32)
+
+    def push(self, frames: MelFrames) -> Iterator[NDArray[np.float32]]:
+        """float32 [n_labels + 1] for each output that float32 [n_frames, n_mels] completes."""
+        self._waiting = np.concatenate([self._waiting, frames])
+        while len(self._waiting) >= self._per_output:
+            step, self._waiting = self._waiting[: self._per_output], self._waiting[self._per_output :]
+            posteriors, self._state = self._spotter.step(step, self._state)
+            yield from posteriors

@@ -1,0 +1,67 @@
+"""From posteriors to digits: each once."""
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitd.daemon.stream_decoder import REFRACTORY_S, Candidate, StreamDecoder
+
+LABELS = ("1", "2", "3")
+OUTPUT_S = 0.04
+
+
+def decoded(tops: list[tuple[int, float]], threshold: float) -> list[Candidate]:
+    """The digits of outputs whose likeliest label and posterior are given; the rest is no digit."""
+    decoder, found = StreamDecoder(LABELS, threshold), []
+    for number, (label, share) in enumerate(tops, start=1):
+        posteriors = np.zeros(len(LABELS) + 1, np.float32)
+        posteriors[label], posteriors[-1] = share, 1 - share
+        candidate, accepted = decoder.push(posteriors, number * OUTPUT_S)
+        if accepted:
+            found.append(candidate)
+    return found
+
+
+def word(label: int, n_outputs: int = 6) -> list[tuple[int, float]]:
+    return [(label, 0.95)] * n_outputs
+
+
+SILENCE = [(0, 0.0)] * 8
+
+
+def test_a_word_comes_once_as_soon_as_it_is_sure() -> None:
+    found = decoded([*SILENCE, *word(1), *SILENCE], 0.6)
+    assert [(c.label, round(c.at_s / OUTPUT_S)) for c in found] == [("2", len(SILENCE) + 2)]
+
+
+def test_a_lone_output_is_a_chance() -> None:
+    assert decoded([*SILENCE, (1, 1.0), *SILENCE], 0.5) == []
+
+
+def test_a_word_that_is_told_of_for_long_comes_once() -> None:
+    assert len(decoded(word(2, 100), 0.5)) == 1
+
+
+def test_the_same_digit_twice_comes_twice() -> None:
+    found = decoded([*word(0), *SILENCE, *word(0), *SILENCE, *word(2)], 0.5)
+    assert [c.label for c in found] == ["1", "1", "3"]
+
+
+def test_a_new_threshold_holds_at_once() -> None:
+    decoder = StreamDecoder(LABELS, 0.99)
+    posteriors = np.array([0.7, 0, 0, 0.3], np.float32)
+    heard = [decoder.push(posteriors, n * OUTPUT_S)[1] for n in range(1, 10)]
+    decoder.threshold = 0.6
+    assert [*heard, decoder.push(posteriors, 0.5)[1]] == [False] * 9 + [True]
+
+
+OUTPUTS = st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1)), max_size=120)
+
+
+@given(OUTPUTS, st.floats(0.05, 0.99))
+def test_digits_are_sure_and_apart(tops: list[tuple[int, float]], threshold: float) -> None:
+    found = decoded(tops, threshold)
+    assert all(c.confidence >= threshold for c in found)
+    assert all(b.at_s - a.at_s >= REFRACTORY_S - 1e-9 for a, b in pairwise(found))
