@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitd.daemon import bundle
-from digitd.daemon.errors import TrainingError
+from digitd.daemon.errors import BundleError, TrainingError
 from digitd.daemon.features import MelSpec
 from digitd.daemon.recogniser import Posteriors, Recogniser
 from digitd.trainer.run_folder import RunFolder
@@ -50,13 +50,18 @@ def of_bundle(name_or_dir: str) -> Classifier:
     Raises:
         BundleError: there is none, or it does not answer as it did when it was released.
     """
-    recogniser = Recogniser(bundle.load(name_or_dir), "cpu")
+    found = bundle.load(name_or_dir)
+    if found.manifest.stream is not None:
+        raise BundleError(
+            f"{name_or_dir}: hears a stream, not utterances; evaluate it with a run file that has `stream`"
+        )
+    recogniser = Recogniser(found, "cpu")
     manifest = recogniser.bundle.manifest
 
     def posteriors(features: NDArray[np.float32]) -> Posteriors:
         return in_batches(recogniser.posteriors, features)
 
-    return Classifier(manifest.name, manifest.labels, manifest.features, posteriors)
+    return Classifier(manifest.name, manifest.labels, recogniser.spec, posteriors)
 
 
 def in_batches(network: Callable[[NDArray[np.float32]], Posteriors], features: NDArray[np.float32]) -> Posteriors:

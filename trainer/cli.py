@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digitd.daemon.command import Command
+from digitd.daemon.errors import TrainingError
 from digitd.trainer import cluster
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run, read_run, recordings
@@ -34,7 +35,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     run = read_run(arguments.run)
-    parts = split(recordings(run, arguments.run.parent), run.split)
+    labels = run.stream.labels if run.stream else None
+    parts = split(recordings(run, arguments.run.parent), run.split, labels)
     workers = cluster.from_environment()
     out = arguments.out or Path("runs") / run.name
     with _folder(out, run, parts, resume=arguments.resume, is_chief=workers is None or workers.is_chief) as folder:
@@ -51,6 +53,12 @@ def _train(arguments: argparse.Namespace) -> int:
 def _trained(
     run: Run, parts: Split, folder: RunFolder, workers: cluster.Cluster | None, wait_s: float
 ) -> dict[str, Any]:
+    if run.stream is not None:
+        from digitd.trainer import stream_train
+
+        if workers is not None:
+            raise TrainingError(f"{run.network} hears a stream and is trained by one worker; unset {cluster.VARIABLE}")
+        return stream_train.train(run, parts, folder)
     from digitd.trainer import devices, fit  # TensorFlow: after all that can be answered without it
     from digitd.trainer.feature_cache import FeatureCache, default_folder
 

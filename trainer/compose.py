@@ -1,22 +1,21 @@
 """Single recordings -> one long recording with its truth, as a listener meets them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import soxr
 
 from digitd.daemon.audio import Samples
-from digitd.daemon.vad import FRAME_MS, level_dbfs
+from digitd.trainer.clips import at_rate, levels, span_s
 from digitd.trainer.corpora.recording import Recording
-from digitd.trainer.examples import read_mono
 from digitd.trainer.scores import Word
 
-GAP_S = (0.5, 1.2)
+DIGIT_GAP_S = (0.5, 1.2)
+OTHER_GAP_S = (1.0, 1.8)
 PEAK_DBFS = (-24.0, -6.0)
+NOISE_DBFS = (-45.0, -15.0)
 HISS_DBFS = -65.0
-WORD_RANGE_DB = 35.0
-"""A word lasts from the first to the last frame within this range of its loudest."""
+CUT_MARGIN_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,39 +27,93 @@ class Stream:
     rate_hz: int
     words: tuple[Word, ...]
 
+    @property
+    def length_s(self) -> float:
+        """Of all of it."""
+        return len(self.samples) / self.rate_hz
 
-def isolated(recordings: Iterable[Recording], rate_hz: int, seed: int) -> Stream:
-    """All recordings in a drawn order, at drawn levels, with drawn pauses between them, in a quiet hiss."""
+
+@dataclass(frozen=True)
+class Noise:
+    """What is heard behind the words."""
+
+    recordings: Sequence[Recording]
+    snr_db: float
+    """Against the median word."""
+
+
+def isolated(recordings: Iterable[Recording], rate_hz: int, seed: int, noise: Noise | None = None) -> Stream:
+    """Words cut close, in a drawn order, at drawn levels, 0.5-1.2 s apart, in a quiet hiss or in noise."""
+    return _said(recordings, rate_hz, seed, DIGIT_GAP_S, noise, cut=True)
+
+
+def spoken(recordings: Iterable[Recording], rate_hz: int, seed: int) -> Stream:
+    """Whole recordings, in a drawn order, at drawn levels, 1.0-1.8 s apart, in a quiet hiss."""
+    return _said(recordings, rate_hz, seed, OTHER_GAP_S, None, cut=False)
+
+
+def noises(recordings: Iterable[Recording], rate_hz: int, seed: int) -> Stream:
+    """Noises without a word, in a drawn order, at drawn levels, 1.0-1.8 s apart, in a quiet hiss."""
     generator = np.random.default_rng(seed)
     recordings = list(recordings)
     parts = [np.zeros(rate_hz, np.float32)]
-    words, position = [], rate_hz
+    for number in generator.permutation(len(recordings)):
+        sound = _of_power_1(at_rate(recordings[number], rate_hz))
+        parts += [sound * 10 ** (generator.uniform(*NOISE_DBFS) / 20), _gap(OTHER_GAP_S, rate_hz, generator)]
+    return _stream(np.concatenate(parts), rate_hz, (), None, generator)
+
+
+def _said(
+    recordings: Iterable[Recording],
+    rate_hz: int,
+    seed: int,
+    gap_s: tuple[float, float],
+    noise: Noise | None,
+    *,
+    cut: bool,
+) -> Stream:
+    generator = np.random.default_rng(seed)
+    recordings = list(recordings)
+    parts = [np.zeros(rate_hz, np.float32)]
+    words: list[Word] = []
+    powers, position = [], rate_hz
     for number in generator.permutation(len(recordings)):
         recording = recordings[number]
-        clip = _at_rate(recording, rate_hz)
-        clip = clip / max(float(np.abs(clip).max()), 1e-9) * 10 ** (generator.uniform(*PEAK_DBFS) / 20)
-        start_s, end_s = voiced_span_s(clip, rate_hz)
+        clip = at_rate(recording, rate_hz)
+        clip = clip / max(float(np.abs(clip).max(initial=0.0)), 1e-9) * 10 ** (generator.uniform(*PEAK_DBFS) / 20)
+        start_s, end_s = span_s(levels(clip, rate_hz))
+        powers.append(float((clip[int(start_s * rate_hz) : int(end_s * rate_hz)] ** 2).mean()))
+        if cut:
+            begin = max(0, int((start_s - CUT_MARGIN_S) * rate_hz))
+            clip = clip[begin : int((end_s + CUT_MARGIN_S) * rate_hz)]
+            start_s, end_s = start_s - begin / rate_hz, end_s - begin / rate_hz
         at_s = position / rate_hz
         words.append(Word(recording.label, recording.speaker, at_s + start_s, at_s + end_s))
-        gap = np.zeros(int(generator.uniform(*GAP_S) * rate_hz), np.float32)
+        gap = _gap(gap_s, rate_hz, generator)
         parts += [clip, gap]
         position += len(clip) + len(gap)
-    stream = np.concatenate(parts)
-    hiss = 10 ** (HISS_DBFS / 20) * generator.standard_normal(len(stream))
-    return Stream(np.clip(stream + hiss, -1, 1).astype(np.float32), rate_hz, tuple(words))
+    behind = None if noise is None else _behind(noise, position, rate_hz, float(np.median(powers)), generator)
+    return _stream(np.concatenate(parts), rate_hz, tuple(words), behind, generator)
 
 
-def voiced_span_s(samples: Samples, rate_hz: int) -> tuple[float, float]:
-    """Begin and end of what is within WORD_RANGE_DB of the loudest frame of float32 [n_samples]."""
-    length = rate_hz * FRAME_MS // 1000
-    levels = np.array([level_dbfs(samples[n : n + length]) for n in range(0, len(samples) - length + 1, length)])
-    if not len(levels):
-        return 0.0, len(samples) / rate_hz
-    voiced = np.flatnonzero(levels > levels.max() - WORD_RANGE_DB)
-    return float(voiced[0]) * FRAME_MS / 1000, float(voiced[-1] + 1) * FRAME_MS / 1000
+def _gap(gap_s: tuple[float, float], rate_hz: int, generator: np.random.Generator) -> Samples:
+    return np.zeros(int(generator.uniform(*gap_s) * rate_hz), np.float32)
 
 
-def _at_rate(recording: Recording, rate_hz: int) -> Samples:
-    samples, source_rate_hz = read_mono(recording.path)
-    resampled: Samples = samples if source_rate_hz == rate_hz else soxr.resample(samples, source_rate_hz, rate_hz)
-    return resampled
+def _of_power_1(samples: Samples) -> Samples:
+    return samples / np.float32(np.sqrt((samples**2).mean()) + 1e-4)
+
+
+def _behind(noise: Noise, n_samples: int, rate_hz: int, power: float, generator: np.random.Generator) -> Samples:
+    """The noises one after the other, so far below the words."""
+    order = [noise.recordings[number] for number in generator.permutation(len(noise.recordings))]
+    sounds = np.concatenate([_of_power_1(at_rate(recording, rate_hz)) for recording in order])
+    return np.resize(sounds, n_samples) * np.float32(np.sqrt(power) * 10 ** (-noise.snr_db / 20))
+
+
+def _stream(
+    sound: Samples, rate_hz: int, words: tuple[Word, ...], behind: Samples | None, generator: np.random.Generator
+) -> Stream:
+    if behind is None:
+        behind = (10 ** (HISS_DBFS / 20) * generator.standard_normal(len(sound))).astype(np.float32)
+    return Stream(np.clip(sound + behind, -1, 1).astype(np.float32), rate_hz, words)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from digitd.daemon import bundle
 from digitd.daemon.command import Command
 from digitd.daemon.errors import ConfigError
 from digitd.trainer.corpora.recording import Recording
@@ -24,6 +25,8 @@ class Known:
     run: Run
     part: str
     recordings: list[Recording]
+    noises_seen: list[Recording]
+    """Those of the training part."""
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +45,16 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     folder = RunFolder(Path(arguments.network)) if (Path(arguments.network) / "run.toml").is_file() else None
     known = None if arguments.recording else _known(arguments, folder)
+    if folder is not None and folder.run.stream is not None:
+        raise ConfigError(f"{arguments.network}: hears a stream; `digitd export` it, and evaluate the bundle")
+    if folder is None and bundle.load(arguments.network).manifest.stream is not None:
+        from digitd.trainer.evaluate_stream import evaluate_stream
+
+        if known is None:
+            raise ConfigError(
+                f"{arguments.network} hears a stream; `digitd run --source FILE` tells what it hears in one"
+            )
+        return evaluate_stream(arguments.network, known, arguments.out)
     from digitd.trainer import classifier  # needs the extra [train], as all below
 
     network = classifier.of_run(folder) if folder else classifier.of_bundle(arguments.network)
@@ -97,13 +110,13 @@ def _picture_names(files: list[Path]) -> list[str]:
 def _known(arguments: argparse.Namespace, folder: RunFolder | None) -> Known:
     if arguments.on is not None:
         run = read_run(arguments.on)
-        parts = split(recordings(run, arguments.on.parent), run.split)
+        parts = split(recordings(run, arguments.on.parent), run.split, run.stream.labels if run.stream else None)
     elif folder is not None:
         run, parts = folder.run, folder.split
     else:
         raise ConfigError(f"{arguments.network} is no run folder, so it names no recordings; give a run file with --on")
     chosen = [each for name in PARTS if arguments.part in (name, "all") for each in getattr(parts, name)]
-    return Known(run, arguments.part, chosen)
+    return Known(run, arguments.part, chosen, [each for each in parts.train if each.kind == "noise"])
 
 
 COMMANDS = {"evaluate": Command(_add_evaluate, _evaluate)}

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from digitd.daemon.audio import Block, Intake, Samples, mixed_down
 from digitd.daemon.errors import CorpusError
 from digitd.daemon.features import LogMel, MelSpec, MelSpectrogram
-from digitd.daemon.pipeline import FrontEnd
+from digitd.daemon.front_end import FrontEnd
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
 from digitd.daemon.settings import as_table
 from digitd.daemon.sources.recording import RecordingSource

@@ -21,7 +21,7 @@ HEARING = (
     "digitd.daemon.vad",
     "digitd.daemon.segmenter",
     "digitd.daemon.features",
-    "digitd.daemon.pipeline",
+    "digitd.daemon.front_end",
     "digitd.daemon.sources.recording",
     "digitd.trainer.room",
     "digitd.trainer.examples",

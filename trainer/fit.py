@@ -19,18 +19,11 @@ from digitd.trainer.devices import Devices
 from digitd.trainer.epochs import SaveEpoch, best_epoch, is_over, save_network
 from digitd.trainer.examples import Ear, Examples
 from digitd.trainer.feature_cache import FeatureCache, key_of
+from digitd.trainer.optimisers import OPTIMISERS
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run
 from digitd.trainer.scores import share_right
 from digitd.trainer.split import PARTS, Part, Split
-
-OPTIMISERS = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "nadam": keras.optimizers.Nadam,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
 
 
 def train(run: Run, parts: Split, folder: RunFolder, cache: FeatureCache, devices: Devices) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import tomli_w
 
 from digitd.daemon.errors import TrainingError
 from digitd.daemon.settings import as_table, read
-from digitd.trainer.corpora.recording import Recording
+from digitd.trainer.corpora.recording import Kind, Recording
 from digitd.trainer.runfile import Run
 from digitd.trainer.split import PARTS, Split
 
@@ -48,7 +48,7 @@ class RunFolder:
         shutil.rmtree(beside, ignore_errors=True)
         make_folder(beside, path)
         folder = cls(beside)
-        labels = sorted({recording.label for recording in (*split.train, *split.validation, *split.test)})
+        labels = run.stream.labels if run.stream else taught(split)
         folder.write_text("labels.json", json.dumps(labels))
         folder.write_text("versions.json", json.dumps(versions(), indent=2))
         folder.write_text("split.tsv", _split_table(split))
@@ -217,14 +217,19 @@ def versions() -> dict[str, str]:
 
 
 def _split_table(split: Split) -> str:
-    """Tab-separated: part, corpus, speaker, label, file."""
+    """Tab-separated: part, corpus, speaker, label, file, kind."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(["part", "corpus", "speaker", "label", "file"])
+    writer.writerow(["part", "corpus", "speaker", "label", "file", "kind"])
     for part in PARTS:
         for member in getattr(split, part):
-            writer.writerow([part, member.corpus, member.speaker, member.label, member.path.resolve()])
+            writer.writerow([part, member.corpus, member.speaker, member.label, member.path.resolve(), member.kind])
     return text.getvalue()
+
+
+def taught(split: Split) -> list[str]:
+    """All labels of a split, sorted."""
+    return sorted({recording.label for recording in (*split.train, *split.validation, *split.test)})
 
 
 def _named(parts: Mapping[str, Iterable[Recording]]) -> list[tuple[str, str, str, str, str]]:
@@ -239,7 +244,7 @@ def _wherever(run: Run) -> Run:
 
 def _read_result(path: Path) -> dict[str, Any]:
     result = dict(json.loads(path.read_text(encoding="utf-8")))
-    for part in PARTS:
+    for part in ("validation", "test"):
         result[part]["accuracy"]["share"]  # KeyError: damaged
     return result
 
@@ -248,5 +253,6 @@ def _read_split_table(path: Path) -> dict[str, list[Recording]]:
     parts: dict[str, list[Recording]] = {part: [] for part in PARTS}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            parts[row["part"]].append(Recording(Path(row["file"]), row["label"], row["speaker"], row["corpus"]))
+            kind = cast(Kind, row.get("kind") or "word")
+            parts[row["part"]].append(Recording(Path(row["file"]), row["label"], row["speaker"], row["corpus"], kind))
     return parts

@@ -10,11 +10,12 @@ from digitd.daemon.errors import ConfigError, CorpusError
 from digitd.daemon.features import MelSpec
 from digitd.daemon.settings import nearest, read, setting
 from digitd.trainer import corpora
-from digitd.trainer.corpora.recording import Recording
-from digitd.trainer.networks import NETWORKS
+from digitd.trainer.corpora.recording import Kind, Recording
+from digitd.trainer.networks import NETWORKS, STREAM_NETWORKS
 from digitd.trainer.networks.activations import Activations
 from digitd.trainer.room import RoomConfig
 from digitd.trainer.split import SplitConfig
+from digitd.trainer.stream_run import StreamTraining
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 """What a run or a bundle may be called: it becomes a folder."""
@@ -35,6 +36,8 @@ class CorpusConfig:
     """Environment variables are filled in; a relative folder is taken from where the run file lies."""
     labels: tuple[str, ...] = ()
     """Only these; empty: all that the corpus has."""
+    kinds: tuple[Kind, ...] = ("word",)
+    """Only recordings of these kinds."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,15 @@ class Run:
     room: RoomConfig = field(default_factory=RoomConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    stream: StreamTraining | None = None
+    """For a network that hears a stream; `features`, `room`, `takes` and `speed_range` are for the others."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        if self.network not in NETWORKS:
-            raise ValueError(f"no network {self.network!r}{nearest(self.network, NETWORKS)}")
+        known = NETWORKS if self.stream is None else STREAM_NETWORKS
+        if self.network not in known:
+            hint = " needs a table `stream`" if self.network in STREAM_NETWORKS else nearest(self.network, known)
+            raise ValueError(f"no network {self.network!r}{hint}")
 
 
 def read_run(path: Path) -> Run:
@@ -98,6 +105,7 @@ def recordings(run: Run, base: Path) -> list[Recording]:
     found: list[Recording] = []
     for corpus in run.corpora:
         members = corpora.read(corpus.reader, base / _filled_in(corpus.folder))
+        members = [member for member in members if member.kind in corpus.kinds]
         found += _with_labels(members, corpus)
     if not found:
         raise ConfigError(f"run {run.name!r} names no corpora; add a [[corpora]] table")

@@ -20,7 +20,7 @@ LABELS = tuple("0123456789")
 
 
 def test_examples_are_what_the_daemon_would_show_its_network(recogniser: Recogniser, demo: Samples) -> None:
-    spec = recogniser.bundle.manifest.features
+    spec = recogniser.spec
     pipeline = Pipeline(recogniser, "entry", 16000, PipelineConfig())
     bodies = [*pipeline.push(Block(demo[:, np.newaxis])), *pipeline.finish()]
     log_mel = LogMel(spec)
@@ -31,7 +31,7 @@ def test_examples_are_what_the_daemon_would_show_its_network(recogniser: Recogni
 
 def test_the_same_file_sounds_the_same_in_each_run(recogniser: Recogniser, spoken_digits: Path) -> None:
     recordings = corpora.read("fsdd", spoken_digits)[:3]
-    spec = recogniser.bundle.manifest.features
+    spec = recogniser.spec
     ears = [Ear(spec, RoomConfig(), seed, 0.2) for seed in (1, 1, 2)]
     first, again, other = (hear(recordings, LABELS, ear, 2, "test") for ear in ears)
     np.testing.assert_array_equal(first.features, again.features)

@@ -1,20 +1,14 @@
 """Readers of published data sets, one a file, all to one value type."""
 
-from collections.abc import Callable
+import importlib
 from pathlib import Path
 
 from digitd.daemon.errors import CorpusError
 from digitd.daemon.settings import nearest
-from digitd.trainer.corpora import audiomnist, folders, fsdd, manifest, speech_commands
 from digitd.trainer.corpora.recording import Recording
 
-READERS: dict[str, Callable[[Path], list[Recording]]] = {
-    "manifest": manifest.read,
-    "audiomnist": audiomnist.read,
-    "fsdd": fsdd.read,
-    "folders": folders.read,
-    "speech-commands": speech_commands.read,
-}
+READERS = ("manifest", "audiomnist", "fsdd", "folders", "speech-commands", "spoken-strings", "synthetic")
+"""Each is a module of that name, loaded when it is asked for: some need the extra [train]."""
 
 
 def read(reader: str, folder: Path) -> list[Recording]:
@@ -27,7 +21,8 @@ def read(reader: str, folder: Path) -> list[Recording]:
         raise CorpusError(f"no corpus reader {reader!r}{nearest(reader, READERS)}")
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; give the folder of a {reader} corpus")
-    recordings = sorted(READERS[reader](folder))
+    module = importlib.import_module(f"digitd.trainer.corpora.{reader.replace('-', '_')}")
+    recordings: list[Recording] = sorted(module.read(folder))
     if not recordings:
         raise CorpusError(f"{folder}: holds no recordings in the layout of {reader}; give its top folder")
     return recordings

@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+Kind = Literal["word", "speech", "noise", "room"]
+"""One word; running speech; no speech at all; the impulse response of a room."""
+
+SYNTHETIC = "synthetic"
+"""How the names of corpora begin that a program spoke."""
 
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -16,6 +23,12 @@ class Recording:
     speaker: str
     """Unique over all corpora."""
     corpus: str
+    kind: Kind = "word"
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether a program spoke it."""
+        return self.corpus.startswith(SYNTHETIC)
 
 
 def label_of(word: str) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 from digitd.trainer.networks.activations import Activations
 
 NETWORKS = ("dense", "conv1", "conv2", "conv3", "final64")
+STREAM_NETWORKS = ("pooled", "tempo", "tempo_small", "separable")
+"""Those that hear a stream: see `stream`."""
 
 
 def build(name: str, input_shape: tuple[int, int, int], n_labels: int, activations: Activations) -> Any:

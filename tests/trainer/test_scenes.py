@@ -1,0 +1,120 @@
+"""Scenes: what is said where, the same for the same seed, and only where it is true."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digitd.daemon.errors import CorpusError
+from digitd.trainer import augment, clips, corpora
+from digitd.trainer.corpora.recording import Recording
+from digitd.trainer.scene_config import SceneConfig, Timing
+from digitd.trainer.scenes import UNKNOWN, Cast, SceneMaker, Stock
+from digitd.trainer.stock import is_negative, stock
+
+pytestmark = pytest.mark.train
+LABELS = tuple("0123456789")
+RATE_HZ = 16000
+OUTPUT_S = 0.04
+NONE = len(LABELS)
+
+
+@pytest.fixture(scope="module")
+def spoken(spoken_digits: Path) -> list[clips.Clip]:
+    return clips.load(corpora.read("fsdd", spoken_digits), RATE_HZ, "test")
+
+
+def maker(spoken: list[clips.Clip], **shares: float) -> SceneMaker:
+    cast = Cast(spoken, 0.0)
+    config = SceneConfig(**{"reverberant": 0.0, "noise_only": 0.0, "noisy": 0.0, **shares})
+    return SceneMaker(Stock(cast, cast, cast, (), ()), LABELS, config, Timing(), RATE_HZ, OUTPUT_S)
+
+
+ONLY_DIGITS = {"digits": 1.0, "words": 0.0, "speech": 0.0, "halves": 0.0, "doubles": 0.0, "things": 0.0}
+
+
+def test_a_scene_hangs_on_its_seed_alone(spoken: list[clips.Clip]) -> None:
+    first, again, other = (maker(spoken).make([1, n]) for n in (7, 7, 8))
+    np.testing.assert_array_equal(first.samples, again.samples)
+    np.testing.assert_array_equal(first.targets, again.targets)
+    assert np.abs(first.samples - other.samples).max() > 0
+
+
+def test_a_digit_is_due_after_its_end(spoken: list[clips.Clip]) -> None:
+    scenes = [maker(spoken, **ONLY_DIGITS).make([2, n]) for n in range(20)]
+    timing = Timing()
+    for scene in scenes:
+        due = (scene.targets >= 0) & (scene.targets < NONE)
+        assert due.any()
+        starts = np.flatnonzero(due & ~np.roll(due, 1))
+        for start in starts:
+            run = next((n for n in range(start, len(due)) if not due[n]), len(due)) - start
+            assert run <= round((timing.over_s - timing.settled_s) / OUTPUT_S) + 1
+            before = scene.targets[max(0, start - 2) : start]
+            assert (before == UNKNOWN).all()  # right before, either answer will do
+
+
+@pytest.mark.parametrize("what", ["words", "speech", "halves", "doubles", "things"])
+def test_nothing_else_is_a_digit(spoken: list[clips.Clip], what: str) -> None:
+    shares = {**dict.fromkeys(ONLY_DIGITS, 0.0), what: 1.0}
+    for n in range(10):
+        scene = maker(spoken, **shares).make([3, n])
+        assert (scene.targets == NONE).all()
+        assert np.abs(scene.samples).max() <= 1
+
+
+def test_samples_are_sixteen_bits(spoken: list[clips.Clip]) -> None:
+    samples = maker(spoken, noisy=1.0, reverberant=1.0).make([4, 0]).samples
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples * 32767, np.round(samples * 32767), atol=2e-3)
+
+
+def test_the_rare_speaker_is_drawn_as_often_as_the_root_of_how_much_there_is() -> None:
+    pcm = np.ones(100, np.int16)
+    many = [clips.Clip(Recording(Path("a"), "1", "many", "c"), pcm, np.zeros(1, np.float32))] * 100
+    few = [clips.Clip(Recording(Path("b"), "1", "few", "c"), pcm, np.zeros(1, np.float32))] * 4
+    cast, generator = Cast([*many, *few], 0.5), np.random.default_rng(0)
+    drawn = [cast.draw(generator, "1").recording.speaker for _ in range(2000)]
+    assert drawn.count("few") / len(drawn) == pytest.approx(2 / 12, abs=0.03)
+
+
+def test_homophones_are_no_negatives() -> None:
+    def word(label: str) -> Recording:
+        return Recording(Path("x"), label, "s", "c")
+
+    assert [is_negative(word(w), LABELS) for w in ("to", "for", "won", "Ate", "two", "7", "tree", "hero")] == [
+        *[False] * 6,
+        True,
+        True,
+    ]
+    assert is_negative(Recording(Path("x"), "go to the door", "s", "c", "speech"), LABELS)
+    assert not is_negative(Recording(Path("x"), "the one door", "s", "c", "speech"), LABELS)
+
+
+def test_a_part_without_negatives_is_refused(spoken_digits: Path) -> None:
+    with pytest.raises(CorpusError, match="the train part has no other words"):
+        stock(corpora.read("fsdd", spoken_digits), LABELS, RATE_HZ, 0.3, "train")
+
+
+def test_a_room_leaves_the_word_where_it_is() -> None:
+    samples = np.zeros(16000, np.float32)
+    samples[4000:8000] = np.sin(np.arange(4000) * 0.2)
+    for seed in range(5):
+        wet = augment.room(samples, RATE_HZ, (), augment.seeded([seed]))
+        assert len(wet) == len(samples)
+        assert (wet**2).sum() == pytest.approx((samples**2).sum(), rel=1e-3)
+        assert np.abs(wet[:3990]).max() < 0.01 * np.abs(wet).max()
+
+
+def test_mu_law_keeps_eight_bits() -> None:
+    samples = np.linspace(-0.5, 0.5, 5001).astype(np.float32)
+    coded = augment.mu_law(samples)
+    assert len(np.unique(coded)) <= 256
+    assert np.abs(coded - samples).max() < 0.02
+
+
+def test_a_clip_is_cut_by_level() -> None:
+    quiet, loud = 0.01 * np.ones(1600, np.float32), np.ones(1600, np.float32)
+    levels_dbfs = clips.levels(np.concatenate([0 * quiet, quiet, loud, quiet, 0 * quiet]), RATE_HZ)
+    assert clips.span_s(levels_dbfs, 50.0) == pytest.approx((0.1, 0.4))
+    assert clips.span_s(levels_dbfs, 20.0) == pytest.approx((0.2, 0.3))

@@ -1,0 +1,164 @@
+"""A network that hears a stream, from voices to a bundle that the daemon runs; killed and resumed on the way."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from digitd.daemon import bundle
+from digitd.daemon.spotter import Spotter
+
+pytestmark = pytest.mark.train
+Digitd = Callable[..., subprocess.CompletedProcess[Any]]
+
+TRAIN = [sys.executable, "-m", "digitd", "train"]
+VOICES = """
+espeak_accents = []
+espeak_variants = []
+
+[[words]]
+texts = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+n_voices_per_text = 12
+
+[[words]]
+texts = ["tree", "hello", "music", "stop"]
+n_voices_per_text = 12
+
+[[words]]
+texts = ["open the door please", "how are you today"]
+n_voices_per_text = 12
+kind = "speech"
+"""
+
+RUN = """
+name = "small"
+network = "tempo_small"
+seed = 3
+
+[training]
+epochs = 3
+batch_size = 8
+optimiser = "adamw"
+
+[stream]
+scenes_per_round = 80
+epochs_per_round = 2
+scenes_to_validate = 16
+warm_up_steps = 5
+
+[split]
+validation_speakers = ["synthetic-flite-awb"]
+test_speakers = ["synthetic-flite-slt"]
+
+[[corpora]]
+reader = "synthetic"
+folder = "voices"
+kinds = ["word", "speech"]
+"""
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stream")
+    (folder / "voices").mkdir()
+    (folder / "voices/voices.toml").write_text(VOICES)
+    (folder / "small.toml").write_text(RUN)
+    return folder / "small.toml"
+
+
+@pytest.fixture(scope="module")
+def trained(run_file: Path) -> Path:
+    """A finished run folder."""
+    folder = run_file.parent / "run"
+    subprocess.run(
+        [sys.executable, "-m", "digitd", "train", run_file, "--out", folder], check=True, capture_output=True
+    )
+    return folder
+
+
+def weights(folder: Path) -> list[np.ndarray[Any, Any]]:
+    import keras
+
+    found: list[np.ndarray[Any, Any]] = keras.saving.load_model(folder / "model.keras").get_weights()
+    return found
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_result(run_file: Path, trained: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "digitd", "train", str(run_file), "--out", str(tmp_path / "run")]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as going:
+        while going.poll() is None and not list((tmp_path / "run/checkpoints").glob("epoch-*.keras")):
+            time.sleep(0.1)
+        children = [int(pid) for pid in Path(f"/proc/{going.pid}/task/{going.pid}/children").read_text().split()]
+        going.kill()
+    assert children  # those that make scenes
+    deadline_s = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}").exists() for pid in children):
+        assert time.monotonic() < deadline_s, f"of {children} some outlive their parent"
+        time.sleep(0.05)
+    subprocess.run([*command, "--resume"], check=True, capture_output=True)
+    for ours, theirs in zip(weights(tmp_path / "run"), weights(trained), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_released_bundle_hears_a_stream(digitd: Digitd, trained: Path, tmp_path: Path) -> None:
+    done = digitd("export", trained, "--name", "small", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    released = tmp_path / "small"
+    assert {path.name for path in released.iterdir()} == {
+        "card.md",
+        "card.png",
+        "golden.npz",
+        "manifest.toml",
+        "metrics.json",
+        "model.onnx",
+    }
+    metrics = json.loads((released / "metrics.json").read_text())
+    assert metrics["parity_max_difference"] <= 1e-5
+    assert 0.2 <= metrics["temperature"] <= 5
+    assert [row["threshold"] for row in metrics["test"]["curve"]] == sorted(
+        row["threshold"] for row in metrics["test"]["curve"]
+    )
+    spotter = Spotter(bundle.load(str(released)), "cpu")
+    golden = spotter.bundle.golden
+    posteriors, _ = spotter.step(golden.features, spotter.silence())
+    np.testing.assert_allclose(posteriors, golden.posteriors, atol=1e-4)
+    thresholds = spotter.bundle.manifest.thresholds
+    assert 0 < thresholds.entry <= thresholds.always
+    heard = digitd("run", "--model", released, "--source", next((trained.parent / "voices/7").glob("*.flac")))
+    assert heard.returncode == 0, heard.stderr
+
+
+def test_a_bundle_is_evaluated_through_the_pipeline(
+    digitd: Digitd, run_file: Path, trained: Path, tmp_path: Path
+) -> None:
+    assert digitd("export", trained, "--name", "small", "--out", tmp_path).returncode == 0
+    done = digitd("evaluate", tmp_path / "small", "--on", run_file, "--out", tmp_path / "found")
+    assert done.returncode == 0, done.stderr
+    assert "| test | entry |" in done.stdout
+    assert {path.name for path in (tmp_path / "found").iterdir()} == {
+        "evaluation.md",
+        "evaluation.png",
+        "metrics.json",
+    }
+
+
+def test_a_damaged_network_is_told(digitd: Digitd, trained: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(trained, tmp_path / "copy"))
+    (copy / "model.keras").write_bytes(b"nothing")
+    done = digitd("export", copy, "--name", "small", "--out", tmp_path / "models")
+    assert (done.returncode, "damaged" in done.stderr) == (2, True)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_the_run_folder_of_a_stream_is_not_evaluated_itself(digitd: Digitd, trained: Path) -> None:
+    done = digitd("evaluate", trained)
+    assert (done.returncode, "`digitd export` it" in done.stderr) == (2, True)

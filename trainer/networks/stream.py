@@ -1,0 +1,128 @@
+"""Networks that hear a stream of mel frames: built once for training on whole scenes, once to step through a live one.
+
+A causal layer needs what came before its input. While training that is silence; in the stepping network it is a slice
+of one flat `state`, whose successor the network gives beside its posteriors. Both are built by the same function, in
+the same order, so the weights of one fit the other.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import keras
+
+FRAMES_PER_OUTPUT = 4
+"""Two strides of two: with a hop of 10 ms, an answer each 40 ms."""
+
+
+class Past(Protocol):
+    """Where a layer's past comes from."""
+
+    def before(self, x: Any, n_frames: int) -> Any:
+        """[batch, time, ...] with the n_frames that came before it in front."""
+        ...
+
+
+class Silence:
+    """Nothing was before: each scene begins a stream."""
+
+    def before(self, x: Any, n_frames: int) -> Any:
+        """With zeros in front."""
+        if len(x.shape) == 4:
+            return keras.layers.ZeroPadding2D(((n_frames, 0), (0, 0)))(x)
+        return keras.layers.ZeroPadding1D((n_frames, 0))(x)
+
+
+class Memory:
+    """The state between two steps, float32 [batch, state_size], dealt out to the layers in their order."""
+
+    def __init__(self, state: Any) -> None:
+        self._state = state
+        self._used = 0
+        self._kept: list[Any] = []
+
+    def before(self, x: Any, n_frames: int) -> Any:
+        """With what the last step kept in front."""
+        shape = (n_frames, *x.shape[2:])
+        size = 1
+        for length in shape:
+            size *= length
+        past = keras.layers.Reshape(shape)(self._state[:, self._used : self._used + size])
+        self._used += size
+        longer = keras.layers.Concatenate(axis=1)([past, x])
+        self._kept.append(keras.layers.Reshape((size,))(longer[:, -n_frames:]))
+        return longer
+
+    @property
+    def next_state(self) -> Any:
+        """float32 [batch, state_size]."""
+        return keras.layers.Concatenate(axis=1)(self._kept)
+
+
+class Meter:
+    """Counts how large the state must be."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def before(self, x: Any, n_frames: int) -> Any:
+        """As Silence, counting."""
+        size = n_frames
+        for length in x.shape[2:]:
+            size *= length
+        self.size += size
+        return Silence().before(x, n_frames)
+
+
+Layers = Callable[[Any, int, Past], Any]
+"""(frames [batch, time, n_mels], n_outputs, past) -> logits [batch, time / FRAMES_PER_OUTPUT, n_outputs]."""
+
+
+def build(name: str, n_mels: int, n_outputs: int) -> Any:
+    """A new Keras model: frames [batch, time, n_mels] -> logits [batch, time / FRAMES_PER_OUTPUT, n_outputs]."""
+    frames = keras.Input((None, n_mels), name="frames")
+    return keras.Model(frames, _layers(name)(frames, n_outputs, Silence()), name=name)
+
+
+def stepping(trained: Any) -> Any:
+    """The same network with its past in a state: (frames, state) -> (posteriors, next state)."""
+    n_mels, n_outputs = trained.input_shape[-1], trained.output_shape[-1]
+    layers, meter = _layers(trained.name), Meter()
+    layers(keras.Input((None, n_mels)), n_outputs, meter)
+    frames, state = keras.Input((None, n_mels), name="frames"), keras.Input((meter.size,), name="state")
+    memory = Memory(state)
+    posteriors = keras.layers.Softmax()(layers(frames, n_outputs, memory))
+    model = keras.Model([frames, state], [posteriors, memory.next_state], name=trained.name)
+    model.set_weights(trained.get_weights())
+    return model
+
+
+def _layers(name: str) -> Layers:
+    layers: Layers = importlib.import_module(f"digitd.trainer.networks.{name}").layers
+    return layers
+
+
+def normalised(x: Any) -> Any:
+    """Batch normalisation, then max(0, x)."""
+    return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+
+
+def front(frames: Any, past: Past, channels: tuple[int, int], width: int) -> Any:
+    """Two convolutions over time and mel bands, each halving both, then `width` channels a frame.
+
+    A voice's formants lie higher or lower; convolving over bands lets one kernel find them wherever they are.
+    """
+    x = keras.layers.Reshape((-1, frames.shape[-1], 1))(frames)
+    for n_channels, bands in zip(channels, (5, 3), strict=True):
+        x = keras.layers.ZeroPadding2D(((0, 0), (bands // 2, bands // 2)))(past.before(x, 2))
+        x = normalised(keras.layers.Conv2D(n_channels, (4, bands), strides=2, use_bias=False)(x))
+    x = keras.layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
+    return normalised(keras.layers.Dense(width, use_bias=False)(x))
+
+
+def residual(x: Any, past: Past, dilation: int, kernel: int = 3, dropout: float = 0.1) -> Any:
+    """A dilated causal convolution around which the input passes unchanged."""
+    longer = past.before(x, (kernel - 1) * dilation)
+    y = keras.layers.Conv1D(x.shape[-1], kernel, dilation_rate=dilation, use_bias=False)(longer)
+    y = keras.layers.BatchNormalization()(y)
+    return keras.layers.SpatialDropout1D(dropout)(keras.layers.ReLU()(keras.layers.Add()([x, y])))

@@ -1,0 +1,17 @@
+"""Temporal convolutions of 96 channels with a residual path, 1.5 s deep; after TC-ResNet (Choi and others, 2019)."""
+
+from typing import Any
+
+import keras
+
+from digitd.trainer.networks.stream import Past, front, residual
+
+DILATIONS = (1, 1, 2, 2, 4, 4, 4)
+
+
+def layers(frames: Any, n_outputs: int, past: Past) -> Any:
+    """Front of (24, 32) channels, seven residual convolutions, one logit an output."""
+    x = front(frames, past, (24, 32), 96)
+    for dilation in DILATIONS:
+        x = residual(x, past, dilation)
+    return keras.layers.Dense(n_outputs, name="logits")(x)

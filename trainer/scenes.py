@@ -1,0 +1,217 @@
+"""Clips -> scenes: some seconds of a day in front of the microphone, with the truth about every moment."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitd.daemon.audio import Samples
+from digitd.trainer import augment
+from digitd.trainer.clips import WORD_RANGE_DB, Clip
+from digitd.trainer.scene_config import SceneConfig, Timing
+
+UNKNOWN = -1
+"""Target of a moment at which any answer will do."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Some seconds of sound."""
+
+    samples: Samples
+    """float32 [n_samples]."""
+    targets: NDArray[np.int8]
+    """int8 [n_outputs]: which digit has just ended; n_labels where none has; UNKNOWN."""
+
+
+class Cast:
+    """Draws who says what: labels alike, speakers by the root of how much there is of them."""
+
+    def __init__(self, clips: Sequence[Clip], synthetic_share: float) -> None:
+        self._share = synthetic_share
+        self._of: dict[tuple[bool, str], list[Clip]] = defaultdict(list)
+        for clip in clips:
+            self._of[clip.recording.synthetic, clip.recording.label].append(clip)
+        self._weights: dict[tuple[bool, str], NDArray[np.float64]] = {}
+        for key, members in self._of.items():
+            counts: dict[str, int] = defaultdict(int)
+            for clip in members:
+                counts[clip.recording.speaker] += 1
+            weights = np.array([counts[clip.recording.speaker] ** -0.5 for clip in members])
+            self._weights[key] = np.cumsum(weights / weights.sum())
+        self._labels = {
+            s: sorted({label for is_synthetic, label in self._of if is_synthetic == s}) for s in (False, True)
+        }
+
+    def draw(self, generator: np.random.Generator, label: str | None = None) -> Clip:
+        """Some clip, of a label if one is given."""
+        synthetic = bool(self._labels[True]) and (not self._labels[False] or generator.random() < self._share)
+        if label is None:
+            label = self._labels[synthetic][generator.integers(len(self._labels[synthetic]))]
+        if (synthetic, label) not in self._of:
+            synthetic = not synthetic
+        key = synthetic, label
+        return self._of[key][min(int(np.searchsorted(self._weights[key], generator.random())), len(self._of[key]) - 1)]
+
+
+@dataclass(frozen=True)
+class Stock:
+    """All that scenes are made of."""
+
+    digits: Cast
+    words: Cast
+    speech: Cast
+    noises: Sequence[Samples]
+    responses: Sequence[Samples]
+
+
+class SceneMaker:
+    """Makes scene after scene; each hangs on its seed alone."""
+
+    def __init__(
+        self, stock: Stock, labels: Sequence[str], config: SceneConfig, timing: Timing, rate_hz: int, output_s: float
+    ) -> None:
+        self._stock, self._labels, self._config, self._timing = stock, list(labels), config, timing
+        self._rate_hz, self._output_s = rate_hz, output_s
+
+    def make(self, seed: Sequence[int]) -> Scene:
+        """The scene of a seed."""
+        g = augment.seeded(seed)
+        config, rate_hz = self._config, self._rate_hz
+        said = np.zeros(int(config.length_s * rate_hz), np.float32)
+        targets = np.full(int(config.length_s / self._output_s), len(self._labels), np.int8)
+        levels: list[float] = []
+        silent = g.random() < config.noise_only
+        at = 0 if silent else int(g.uniform(0.1, 0.8) * rate_hz)
+        loudness_db = g.uniform(-32, 0)
+        while not silent and at < len(said) - rate_hz // 4:
+            samples, label, start, end = self._item(g)
+            samples = samples * np.float32(
+                10 ** ((loudness_db + g.uniform(-5, 5)) / 20) / max(np.abs(samples).max(), 1e-9)
+            )
+            room_left = len(said) - at
+            said[at : at + len(samples)] += samples[:room_left]
+            power = float((samples[start:end] ** 2).mean()) if end > start else 0.0
+            if power > 0:
+                levels.append(power)
+            if label is not None:
+                self._mark(targets, self._labels.index(label), (at + end) / rate_hz)
+            at += end + int(self._gap_s(g) * rate_hz)
+        if not silent and g.random() < config.reverberant:
+            said = augment.room(said, rate_hz, self._stock.responses, g)
+        sound = said + self._background(levels, len(said), g)
+        sound = augment.microphone(sound, rate_hz, g)
+        peak = float(np.abs(sound).max())
+        if peak > 1 or g.random() < 0.3:
+            sound = sound / max(peak, 1e-9) * np.float32(10 ** (g.uniform(-40, 0) / 20))
+        hiss = g.standard_normal(len(sound)).astype(np.float32) * np.float32(10 ** (g.uniform(-95, -55) / 20))
+        pcm = np.round(np.clip(sound + hiss, -1, 1) * 32767) / 32767
+        return Scene(pcm.astype(np.float32), targets)
+
+    def _gap_s(self, g: np.random.Generator) -> float:
+        low, high = self._config.gap_low_s, self._config.gap_high_s
+        return float(low + (high - low) * g.random() ** 2)
+
+    def _mark(self, targets: NDArray[np.int8], label: int, end_s: float) -> None:
+        timing = self._timing
+        times_s = (np.arange(len(targets)) + 1) * self._output_s - end_s
+        targets[(times_s > timing.settled_s - timing.margin_s) & (times_s < timing.over_s + timing.margin_s)] = UNKNOWN
+        targets[(times_s >= timing.settled_s) & (times_s <= timing.over_s)] = label
+
+    def _item(self, g: np.random.Generator) -> tuple[Samples, str | None, int, int]:
+        """Samples, the digit they are, and begin and end of what is heard in them."""
+        config = self._config
+        shares = np.array([config.digits, config.words, config.speech, config.halves, config.doubles, config.things])
+        kind = int(np.searchsorted(np.cumsum(shares / shares.sum()), g.random()))
+        if kind == 0:
+            label = self._labels[g.integers(len(self._labels))]
+            return (*self._spoken(self._stock.digits.draw(g, label), g, label),)
+        if kind == 1:
+            return self._spoken(self._stock.words.draw(g), g, None)
+        if kind == 2:
+            return self._excerpt(g)
+        if kind == 3:
+            return self._half(g)
+        if kind == 4:
+            return self._double(g)
+        sound = augment.thing(self._rate_hz, g)
+        return sound, None, 0, len(sound)
+
+    def _spoken(self, clip: Clip, g: np.random.Generator, label: str | None) -> tuple[Samples, str | None, int, int]:
+        """A clip, cut more or less close, by a varied voice."""
+        rate_hz, whole = self._rate_hz, clip.samples
+        range_db, margin_s = WORD_RANGE_DB, 0.05
+        if g.random() < self._config.tight:
+            range_db, margin_s = g.uniform(12, 30), 0.01
+        elif g.random() < 0.3:
+            margin_s = g.uniform(0.0, 0.3)
+        start_s, end_s = clip.span_s(range_db)
+        begin = max(0, int((start_s - margin_s) * rate_hz))
+        cut = whole[begin : int((end_s + margin_s) * rate_hz)]
+        spoken = augment.voice(cut, rate_hz, g)
+        scale = len(spoken) / max(len(cut), 1)
+        start = int((start_s * rate_hz - begin) * scale)
+        end = min(len(spoken), int((end_s * rate_hz - begin) * scale))
+        fade = min(len(spoken) // 2, rate_hz // 200)
+        spoken = spoken.copy()
+        spoken[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
+        spoken[len(spoken) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        return spoken, label, start, end
+
+    def _excerpt(self, g: np.random.Generator) -> tuple[Samples, str | None, int, int]:
+        clip = self._stock.speech.draw(g)
+        start_s, end_s = clip.span_s()
+        whole = clip.samples[int(start_s * self._rate_hz) : int(end_s * self._rate_hz)]
+        length = int(g.uniform(0.4, 3.0) * self._rate_hz)
+        begin = int(g.integers(max(1, len(whole) - length)))
+        spoken = augment.voice(whole[begin : begin + length], self._rate_hz, g)
+        return spoken, None, 0, len(spoken)
+
+    def _half(self, g: np.random.Generator) -> tuple[Samples, str | None, int, int]:
+        spoken, _, start, end = self._spoken(self._stock.digits.draw(g), g, None)
+        middle = start + int((end - start) * g.uniform(0.3, 0.55))
+        half = spoken[:middle] if g.random() < 0.5 else spoken[middle:]
+        return half, None, 0, len(half)
+
+    def _double(self, g: np.random.Generator) -> tuple[Samples, str | None, int, int]:
+        digit = self._spoken(self._stock.digits.draw(g), g, None)
+        other = self._spoken((self._stock.digits if g.random() < 0.5 else self._stock.words).draw(g), g, None)
+        (first, _, _, end), (second, _, start, second_end) = (digit, other) if g.random() < 0.5 else (other, digit)
+        at = max(0, end - start + int(g.uniform(-0.06, 0.03) * self._rate_hz))
+        together = np.zeros(max(len(first), at + len(second)), np.float32)
+        together[: len(first)] += first
+        together[at : at + len(second)] += second
+        return together, None, 0, min(len(together), at + second_end)
+
+    def _background(self, levels: list[float], n_samples: int, g: np.random.Generator) -> Samples:
+        if g.random() >= self._config.noisy and levels:
+            return np.zeros(n_samples, np.float32)
+        kind = g.random()
+        if kind < 0.7 and len(self._stock.noises):
+            noise = self._noise(n_samples, g)
+        elif kind < 0.8:
+            noise = self._babble(n_samples, g)
+        else:
+            noise = augment.coloured_noise(n_samples, g)
+        noise = noise / np.float32(np.sqrt((noise**2).mean()) + 1e-4)
+        if not levels:
+            return noise * np.float32(10 ** (g.uniform(-50, -12) / 20))
+        snr_db = g.uniform(self._config.snr_low_db, self._config.snr_high_db)
+        return noise * np.float32(np.sqrt(np.median(levels)) * 10 ** (-snr_db / 20))
+
+    def _noise(self, n_samples: int, g: np.random.Generator) -> Samples:
+        noise = self._stock.noises[int(g.integers(len(self._stock.noises)))]
+        if len(noise) > n_samples:
+            begin = g.integers(len(noise) - n_samples)
+            return noise[begin : begin + n_samples]
+        return np.resize(np.roll(noise, int(g.integers(len(noise)))), n_samples)
+
+    def _babble(self, n_samples: int, g: np.random.Generator) -> Samples:
+        voices = np.zeros(n_samples, np.float32)
+        for _ in range(int(g.integers(3, 8))):
+            spoken = self._stock.speech.draw(g).samples
+            spoken = spoken / np.float32(np.sqrt((spoken**2).mean()) + 1e-6)
+            voices += np.resize(np.roll(spoken, int(g.integers(len(spoken)))), n_samples)
+        return voices

@@ -1,0 +1,56 @@
+"""A part of a split -> all that its scenes are made of."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from digitd.daemon.errors import CorpusError
+from digitd.trainer import clips
+from digitd.trainer.corpora.recording import DIGIT_WORDS, Recording
+from digitd.trainer.scenes import Cast, Stock
+
+HOMOPHONES = frozenset(("to", "too", "tu", "for", "fore", "ate", "won", "oh", "o", "owe", "nein", "sicks"))
+"""By ear they are the digit, or its second name: only what stands around them tells, so they are no negatives."""
+
+WORDS_SYNTHETIC = 0.4
+SPEECH_SYNTHETIC = 0.2
+"""Shares of synthetic voices where no digit is said."""
+
+
+def is_negative(recording: Recording, labels: Sequence[str]) -> bool:
+    """Whether nobody would hear a digit in it."""
+    if recording.label in labels:
+        return False
+    words = set(re.findall(r"[a-z']+", recording.label.lower()))
+    if recording.kind == "word":
+        return not words & (HOMOPHONES | set(DIGIT_WORDS))
+    return recording.kind == "speech" and not words & {*DIGIT_WORDS, "oh"}
+
+
+def stock(recordings: Iterable[Recording], labels: Sequence[str], rate_hz: int, synthetic: float, title: str) -> Stock:
+    """Everything in memory, at the network's rate.
+
+    Raises:
+        AudioError: a recording is damaged.
+        CorpusError: something that scenes need is missing.
+    """
+    recordings = list(recordings)
+    chosen = {
+        "digits": [r for r in recordings if r.kind == "word" and r.label in labels],
+        "other words": [r for r in recordings if r.kind == "word" and is_negative(r, labels)],
+        "running speech": [r for r in recordings if r.kind == "speech" and is_negative(r, labels)],
+    }
+    for what, members in chosen.items():
+        if not members:
+            raise CorpusError(f"the {title} part has no {what}, of which scenes are made; add a corpus that has")
+    digits, words, speech = (clips.load(members, rate_hz, f"{title}: {what}") for what, members in chosen.items())
+    sounds = {
+        kind: [clip.samples for clip in clips.load([r for r in recordings if r.kind == kind], rate_hz, title)]
+        for kind in ("noise", "room")
+    }
+    return Stock(
+        Cast(digits, synthetic),
+        Cast(words, WORDS_SYNTHETIC),
+        Cast(speech, SPEECH_SYNTHETIC),
+        sounds["noise"],
+        sounds["room"],
+    )

@@ -1,0 +1,174 @@
+"""Fits a stream network to rounds of scenes; killed at any moment, it goes on after its last whole epoch."""
+
+import json
+import resource
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from digitd.trainer.classifier import load_network
+from digitd.trainer.epochs import SaveEpoch, save_network
+from digitd.trainer.networks import stream
+from digitd.trainer.optimisers import OPTIMISERS
+from digitd.trainer.run_folder import RunFolder
+from digitd.trainer.runfile import Run
+from digitd.trainer.scene_pool import ScenePool, Scenes
+from digitd.trainer.scores import share_right
+from digitd.trainer.stream_run import MaskConfig, StreamTraining
+
+GRADIENT_NORM = 5.0
+"""No step goes further: a batch of nothing but noise must not undo a thousand others."""
+
+
+@keras.saving.register_keras_serializable("digitd")
+class DigitAccuracy(keras.metrics.Mean):  # type: ignore[misc]
+    """Share of the moments at which a digit is due, at which that digit leads the others."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Called by Keras with one-hot targets and logits, [batch, n_outputs, n_labels + 1]."""
+        due = tf.reduce_max(y_true[..., :-1], axis=-1)
+        if sample_weight is not None:
+            due *= tf.cast(sample_weight > 0, due.dtype)
+        right = tf.argmax(y_true[..., :-1], -1) == tf.argmax(y_pred[..., :-1], -1)
+        return super().update_state(tf.cast(right, tf.float32), sample_weight=due)
+
+
+def fit(
+    run: Run, config: StreamTraining, folder: RunFolder, pool: ScenePool, heard: dict[str, Scenes]
+) -> dict[str, Any]:
+    """Train to the last epoch and keep network and result.
+
+    Raises:
+        TrainingError: a checkpoint is damaged, or the folder cannot be written.
+    """
+    keras.utils.set_random_seed(run.seed)
+    tf.config.experimental.enable_op_determinism()
+    model, epochs_done = _model(run, config, folder)
+    _fit(model, run, config, folder, pool, heard["validation"], epochs_done)
+    peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    save_network(folder, folder.model.name, model)
+    result = {
+        "split": run.split.kind,
+        "network": run.network,
+        "parameters": model.count_params(),
+        "epochs": len(folder.history),
+        "training_s": round(sum(float(row["wall_s"]) for row in folder.history), 1),
+        "training_cpu_s": round(sum(float(row["cpu_s"]) for row in folder.history), 1),
+        "peak_memory_mb": peak_memory_mb,
+        **{part: _scored(model, scenes, len(folder.labels)) for part, scenes in heard.items()},
+    }
+    folder.finish(json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _model(run: Run, config: StreamTraining, folder: RunFolder) -> tuple[Any, int]:
+    if folder.checkpoint is not None:
+        epochs_done, path = folder.checkpoint
+        return load_network(path, "delete it to start this run anew"), epochs_done
+    model = stream.build(run.network, config.features.n_mels, len(folder.labels) + 1)
+    steps = run.training.epochs * (config.scenes_per_round // run.training.batch_size)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, steps - config.warm_up_steps),
+        warmup_target=run.training.learning_rate,
+        warmup_steps=config.warm_up_steps,
+    )
+    decay = {"weight_decay": config.weight_decay} if config.weight_decay else {}
+    model.compile(
+        optimizer=OPTIMISERS[run.training.optimiser](rate, clipnorm=GRADIENT_NORM, **decay),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
+        weighted_metrics=[DigitAccuracy(name="accuracy")],
+    )
+    return model, 0
+
+
+def _fit(
+    model: Any,
+    run: Run,
+    config: StreamTraining,
+    folder: RunFolder,
+    pool: ScenePool,
+    validation: Scenes,
+    epochs_done: int,
+) -> None:
+    saved = SaveEpoch(folder, run.training, epochs_done)
+    rounds = [1 + epoch // config.epochs_per_round for epoch in range(run.training.epochs)]
+    order, scenes = None, None
+    for epoch in range(epochs_done, run.training.epochs):
+        if scenes is None or rounds[epoch] != rounds[epoch - 1]:
+            order = order or pool.order(rounds[epoch], config.scenes_per_round, warped=True)
+            scenes = order.fetch()
+            following = rounds[epoch] + 1
+            order = pool.order(following, config.scenes_per_round, warped=True) if following <= rounds[-1] else None
+        _seed_dropout(model, run.seed, epoch)
+        model.fit(
+            _batches(scenes, run, config, epoch),
+            steps_per_epoch=config.scenes_per_round // run.training.batch_size,
+            validation_data=_weighted(validation, config, len(folder.labels)),
+            validation_batch_size=64,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            callbacks=[saved],
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+
+
+def _seed_dropout(model: Any, seed: int, epoch: int) -> None:
+    """What dropout draws in an epoch hangs on seed and epoch alone; a checkpoint does not hold its generators."""
+    for number, layer in enumerate(model.layers):
+        if hasattr(layer, "seed_generator"):
+            layer.seed_generator.state.assign([seed, 1000 * epoch + number])
+
+
+def _batches(scenes: Scenes, run: Run, config: StreamTraining, epoch: int) -> Any:
+    """An epoch's batches; their order and masks hang on seed and epoch alone."""
+    with tf.device("CPU"):  # a round would fill a GPU
+        features, targets = tf.constant(scenes.features), tf.constant(scenes.targets)
+    seed = tf.constant([run.seed, epoch], tf.int32)
+    order = tf.random.experimental.stateless_shuffle(tf.range(len(scenes.targets)), seed=seed)
+    n_labels = int(scenes.targets.max())
+
+    def batch(number: Any, chosen: Any) -> Any:
+        shown = tf.cast(tf.gather(features, chosen), tf.float32)
+        shown = _masked(shown, config.masks, seed + tf.stack([tf.cast(number, tf.int32), 0]) * 7919)
+        return shown, *_targets(tf.cast(tf.gather(targets, chosen), tf.int32), config.digit_weight, n_labels)
+
+    order = tf.data.Dataset.from_tensor_slices(order).batch(run.training.batch_size, drop_remainder=True)
+    return order.enumerate().map(batch).prefetch(4)
+
+
+def _targets(targets: Any, digit_weight: float, n_labels: int) -> tuple[Any, Any]:
+    """One-hot targets and weights of int32 [batch, n_outputs]; a moment of which nothing is known weighs nothing."""
+    weights = tf.where(targets < 0, 0.0, tf.where(targets < n_labels, digit_weight, 1.0))
+    return tf.one_hot(tf.maximum(targets, 0), n_labels + 1), weights
+
+
+def _masked(features: Any, masks: MaskConfig, seed: Any) -> Any:
+    """Stripes of [batch, n_frames, n_mels] blanked."""
+    n_scenes, n_frames, n_mels = tf.unstack(tf.shape(features))
+    widths = [(masks.time_frames, n_frames)] * masks.n_time + [(masks.bands, n_mels)] * masks.n_bands
+    for number, (widest, length) in enumerate(widths):
+        draw = tf.random.stateless_uniform((2, n_scenes, 1), seed + number)
+        begin = draw[0] * tf.cast(length, tf.float32)
+        end = begin + draw[1] * (widest + 1)
+        at = tf.range(tf.cast(length, tf.float32))
+        kept = tf.cast((at < tf.floor(begin)) | (at >= tf.floor(end)), tf.float32)
+        features *= kept[:, :, tf.newaxis] if number < masks.n_time else kept[:, tf.newaxis, :]
+    return features
+
+
+def _weighted(scenes: Scenes, config: StreamTraining, n_labels: int) -> tuple[Any, Any, Any]:
+    targets = tf.constant(scenes.targets.astype(np.int32))
+    return scenes.features.astype(np.float32), *_targets(targets, config.digit_weight, n_labels)
+
+
+def _scored(model: Any, scenes: Scenes, n_labels: int) -> dict[str, Any]:
+    """Of the moments at which a digit is due, how often it leads the other digits."""
+    logits = model.predict(scenes.features.astype(np.float32), batch_size=64, verbose=0)
+    due = (scenes.targets >= 0) & (scenes.targets < n_labels)
+    right = logits[..., :-1].argmax(-1)[due] == scenes.targets[due]
+    return {"scenes": len(scenes.targets), "accuracy": share_right(int(right.sum()), len(right))}
