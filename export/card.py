@@ -11,20 +11,21 @@ from digitd.trainer.split import Split
 
 def card(manifest: Manifest, metrics: dict[str, Any], parts: Split) -> str:
     """Markdown."""
-    thresholds, stored = manifest.thresholds, metrics["weights"]
+    thresholds, stored, spec = manifest.thresholds, metrics["weights"], manifest.features
+    assert spec is not None  # noqa: S101 - this card is of bundles that hear utterances
     return f"""# {manifest.name}
 
 An **{manifest.kind}** bundle of {manifest.origin.parameters:,} parameters: one utterance in, one of the labels
-{" ".join(manifest.labels)} out, or a rejection. It hears {manifest.features.n_mels} mels x
-{manifest.features.n_frames} frames of {manifest.features.clip_samples / manifest.features.sample_rate_hz:.3f} s, up to
-{manifest.features.fmax_hz:g} Hz. Released {manifest.origin.created}.
+{" ".join(manifest.labels)} out, or a rejection. It hears {spec.n_mels} mels x
+{spec.n_frames} frames of {spec.clip_samples / spec.sample_rate_hz:.3f} s, up to
+{spec.fmax_hz:g} Hz. Released {manifest.origin.created}.
 
 ## Trained on
-{_speakers("training", parts.train)}
-{_speakers("validation", parts.validation)}
-{_speakers("test", parts.test)}
+{speakers("training", parts.train)}
+{speakers("validation", parts.validation)}
+{speakers("test", parts.test)}
 
-Split: {_split_sentence(parts.kind)}
+Split: {split_sentence(parts.kind)}
 A recording's licence stays its publisher's.
 
 ## Measured
@@ -49,14 +50,16 @@ unlike those above is heard worse than the table says.
 """
 
 
-def _speakers(part: str, recordings: Sequence[Recording]) -> str:
+def speakers(part: str, recordings: Sequence[Recording]) -> str:
+    """A line about who is in a part."""
     per_corpus = Counter(recording.corpus for recording in recordings)
     corpora = ", ".join(f"{corpus} {count}" for corpus, count in sorted(per_corpus.items()))
     speakers = len({recording.speaker for recording in recordings})
     return f"- {part}: {len(recordings)} recordings of {speakers} speaker(s): {corpora}"
 
 
-def _split_sentence(kind: str) -> str:
+def split_sentence(kind: str) -> str:
+    """Whether somebody is heard in two parts."""
     if kind == "random":
         return "**random**: the same voices are in every part, so the table flatters."
     return "nobody is heard in two parts."

@@ -3,15 +3,14 @@
 import numpy as np
 
 from digitd.daemon.audio import Samples
-from digitd.daemon.features import MelSpec
 
 
-def signal(spec: MelSpec) -> Samples:
-    """float32 [clip_samples]: a gliding voice of twelve harmonics between two breaths of noise, rounded to 16 bits."""
-    time_s = np.arange(spec.clip_samples) / spec.sample_rate_hz
+def signal(n_samples: int, rate_hz: int) -> Samples:
+    """float32 [n_samples]: a gliding voice of twelve harmonics between two breaths of noise, rounded to 16 bits."""
+    time_s = np.arange(n_samples) / rate_hz
     length_s = time_s[-1]
     pitch_hz = 110 + 40 * np.sin(2 * np.pi * time_s / length_s)
-    phase = 2 * np.pi * np.cumsum(pitch_hz) / spec.sample_rate_hz
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / rate_hz
     voice = sum(np.sin(n * phase) / n for n in range(1, 13))
     envelope = np.sin(np.pi * time_s / length_s) ** 2
     breath = np.random.default_rng(0).standard_normal(len(time_s)) * (1 - envelope) * 0.05

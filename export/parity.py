@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitd.daemon.errors import ExportError
-from digitd.daemon.recogniser import ONNX_ERRORS, open_session
+from digitd.daemon.session import ONNX_ERRORS, open_session
 from digitd.export.convert import INPUT, OUTPUT
 
 TOLERANCE = 1e-5

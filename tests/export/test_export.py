@@ -14,6 +14,7 @@ from tests.trainer.test_train import run_file
 from digitd.daemon import bundle
 from digitd.daemon.errors import ExportError
 from digitd.daemon.recogniser import Recogniser
+from digitd.trainer.calibrate import Limits
 from digitd.trainer.feature_cache import FeatureCache
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import read_run, recordings
@@ -111,7 +112,8 @@ def test_a_name_that_is_no_folder_is_refused(digitd: Digitd, trained: Path, tmp_
 def test_a_network_that_does_not_survive_conversion_leaves_nothing(trained: Path, tmp_path: Path) -> None:
     import keras
 
-    from digitd.export.release import Release, release
+    from digitd.export.release import release
+    from digitd.export.staging import Release
 
     folder = RunFolder.open(trained)
 
@@ -128,7 +130,7 @@ def test_a_network_that_does_not_survive_conversion_leaves_nothing(trained: Path
     for name in ("run.toml", "labels.json", "split.tsv", "result.json"):
         (broken.path / name).write_bytes((trained / name).read_bytes())
     keras.Model(model.input, Amplified()(model.output)).save(broken.model)
-    item = Release("broken", broken, broken.run, broken.split, "int8")
+    item = Release("broken", broken, broken.run, broken.split, "int8", Limits())
     with pytest.raises(ExportError, match="the converted network differs from Keras by"):
         release(item, tmp_path / "models", replace=False)
     assert list((tmp_path / "models").iterdir()) == []

@@ -1,0 +1,123 @@
+"""A trained network that hears a stream -> the files of its bundle."""
+
+import dataclasses
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digitd.daemon import bundle
+from digitd.daemon.bundle import Graph, Manifest, Mode, Thresholds
+from digitd.daemon.spotter import Spotter
+from digitd.daemon.stream_features import MelStream
+from digitd.export import golden, staging, stream_card, stream_convert, weights
+from digitd.export.convert import OUTPUT
+from digitd.export.staging import GRAPH, Release
+from digitd.trainer import field_report, field_test, plots
+from digitd.trainer.calibrate import Limits
+from digitd.trainer.field_test import Point
+from digitd.trainer.scene_pool import ScenePool, Scenes
+from digitd.trainer.stream_run import StreamTraining
+from digitd.trainer.stream_train import VALIDATION_ROUND, studio
+
+GOLDEN_S = 2.0
+
+
+def stage(item: Release, staged: Path) -> dict[str, Any]:
+    """Fill the folder `staged` and return its metrics.
+
+    Raises:
+        ExportError: the network is damaged, or the conversion did not hold.
+    """
+    config = item.run.stream
+    assert config is not None  # noqa: S101 - `release` chose
+    scenes = _scenes(item, config)
+    model = staging.trained(item)
+    divisor = stream_convert.temperature(model, scenes, len(item.folder.labels))
+    model = stream_convert.calibrated(model, divisor)
+    converted = staged / "float32.onnx"
+    state_size = stream_convert.to_onnx(model, converted)
+    spec = dataclasses.replace(config.features, state_size=state_size)
+    difference = stream_convert.check(model, converted, scenes, state_size, spec.frames_per_output)
+    weights.store(converted, staged / GRAPH, item.weights)
+    stored: dict[str, Any] = {"stored_as": item.weights, "bytes": (staged / GRAPH).stat().st_size}
+    stored |= _loss(converted, staged / GRAPH, scenes, spec)
+    converted.unlink()
+    graph = Graph(GRAPH, bundle.sha256_of(staged / GRAPH), stream_convert.INPUT, OUTPUT)
+    manifest = staging.manifest(item, graph, model.count_params(), stream=spec)
+    samples = golden.signal(round(GOLDEN_S * spec.sample_rate_hz), spec.sample_rate_hz)
+    frames = MelStream(spec).push(samples)
+    frames = frames[: len(frames) // spec.frames_per_output * spec.frames_per_output]
+    samples = samples[: len(frames) * spec.hop_samples]
+    answers = stream_convert.stepped(staged / GRAPH, frames, state_size, spec.frames_per_output)
+    staging.put_golden(staged, samples, frames, answers)
+    spotter = _spotter(staged, manifest)
+    seen = [r for r in item.parts.train if r.kind == "noise"]
+    parts = {part: getattr(item.parts, part) for part in ("validation", "test")}
+    streams = {
+        name: field_test.compose(members, item.folder.labels, spec.sample_rate_hz, seen)
+        for name, members in parts.items()
+    }
+    curves = {name: field_test.curve(spotter, streams[name]) for name in streams}
+    manifest = dataclasses.replace(manifest, thresholds=thresholds(curves["validation"], item.limits))
+    spotter = _spotter(staged, manifest)
+    metrics = {
+        "split": item.parts.kind,
+        "temperature": round(divisor, 3),
+        "parity_max_difference": difference,
+        "weights": stored,
+        **{name: field_test.measured(spotter, streams[name], curves[name]) for name in streams},
+    }
+    plots.save(field_report.picture(metrics), staged / stream_card.PICTURE)
+    staging.put_reports(staged, metrics, stream_card.card(manifest, metrics, item.parts))
+    return metrics
+
+
+def thresholds(points: list[Point], limits: Limits) -> Thresholds:
+    """Of each mode the threshold with most digits right of those that hold its limits; the highest where none does."""
+    entry_per_hour = float("inf")  # where digits are expected, nobody talks of other things
+    rules: dict[Mode, tuple[float, float]] = {
+        "always": (limits.max_words, limits.max_false_per_hour),
+        "entry": (limits.max_words_entry, entry_per_hour),
+    }
+    chosen = {
+        mode: max((p for p in points if p.holds(*rule)), key=lambda p: p.right, default=points[-1]).threshold
+        for mode, rule in rules.items()
+    }
+    chosen["entry"] = min(chosen["entry"], chosen["always"])
+    return Thresholds(
+        **chosen,
+        calibration=f"of {len(points)} those with most digits right that give on the validation part: always at most "
+        f"{limits.max_false_per_hour:g} false digits an hour of running speech and of noise and a digit on at most "
+        f"{limits.max_words:.1%} of other words; entry on at most {limits.max_words_entry:.1%}",
+    )
+
+
+def _scenes(item: Release, config: StreamTraining) -> Scenes:
+    """The validation scenes of the training."""
+    made_by = studio(item.parts.validation, item.folder.labels, item.run, config, "validation")
+    with closing(ScenePool(made_by, 1)) as pool:
+        return pool.order(VALIDATION_ROUND, config.scenes_to_validate, warped=False).fetch()
+
+
+def _loss(before: Path, after: Path, scenes: Scenes, spec: Any, n_scenes: int = 50) -> dict[str, float]:
+    """What storing the weights smaller cost, on validation scenes."""
+    features = scenes.features[:n_scenes].astype(np.float32)
+    wanted, found = (
+        np.stack([stream_convert.stepped(path, scene, spec.state_size, spec.frames_per_output) for scene in features])
+        for path in (before, after)
+    )
+    targets = scenes.targets[:n_scenes]
+    due = (targets >= 0) & (targets < wanted.shape[-1] - 1)
+    return {
+        "max_posterior_difference": round(float(np.abs(found - wanted).max()), 6),
+        "validation_accuracy_float32": round(float((wanted[due].argmax(-1) == targets[due]).mean()), 4),
+        "validation_accuracy": round(float((found[due].argmax(-1) == targets[due]).mean()), 4),
+    }
+
+
+def _spotter(staged: Path, manifest: Manifest) -> Spotter:
+    found = staging.network(staged, manifest)
+    assert isinstance(found, Spotter)  # noqa: S101 - its manifest has a table `stream`
+    return found
