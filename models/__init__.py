@@ -5,7 +5,7 @@ from pathlib import Path
 MODELS_DIR = Path(__file__).parent
 """The folder that the released bundles are in."""
 
-DEFAULT_MODEL = "study64"
+DEFAULT_MODEL = "stranger"
 """The bundle that the daemon runs unless told otherwise."""
 
 

@@ -15,6 +15,7 @@ from digitd import models
 from digitd.daemon import bundle
 from digitd.daemon.audio import Samples
 from digitd.daemon.recogniser import Recogniser
+from digitd.daemon.spotter import Spotter
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "tests/data/demo.flac"
@@ -47,8 +48,14 @@ def corpora() -> Path:
 
 @pytest.fixture(scope="session")
 def recogniser() -> Recogniser:
-    """The default bundle on the CPU."""
-    return Recogniser(bundle.load(models.DEFAULT_MODEL), "cpu")
+    """The bundle that hears utterances, on the CPU."""
+    return Recogniser(bundle.load("study64"), "cpu")
+
+
+@pytest.fixture(scope="session")
+def spotter() -> Spotter:
+    """The default bundle, which hears a stream, on the CPU."""
+    return Spotter(bundle.load(models.DEFAULT_MODEL), "cpu")
 
 
 @pytest.fixture(scope="session")

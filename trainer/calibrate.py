@@ -24,7 +24,7 @@ class Limits:
 
     max_false_per_hour: float = 15.0
     """Of `always`, on running speech and on noise."""
-    max_words: float = 0.012
+    max_words: float = 0.0125
     """Of `always`: share of single other words that give a digit."""
     max_words_entry: float = 0.08
     """Of `entry`."""

@@ -89,6 +89,7 @@ def picture(metrics: Metrics) -> Figure:
         bins = metrics[part]["reliability"]
         reliable.plot([row[0] for row in bins], [row[1] for row in bins], marker="o", label=part)
     trade.set(xlabel="false", ylabel="digits not right (%)", xscale="symlog", ylim=(0, None))
+    trade.xaxis.set_major_formatter("{x:g}")
     reliable.plot([0, 1], [0, 1], ":", color="grey")
     reliable.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1.02))
     for axis in (noisy, trade, reliable):

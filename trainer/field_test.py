@@ -25,7 +25,7 @@ from digitd.trainer.stock import is_negative
 
 STREAM_SEED = 1
 SNRS_DB = (20, 15, 10, 5, 0, -5)
-CURVE = (*np.arange(0.2, 0.8, 0.05).round(2).tolist(), *np.arange(0.8, 0.985, 0.02).round(2).tolist())
+CURVE = (*np.arange(0.2, 0.79, 0.05).round(2).tolist(), *np.arange(0.8, 0.985, 0.02).round(2).tolist())
 """Thresholds at which misses and false digits are counted."""
 MODES: tuple[Mode, ...] = ("always", "entry")
 N_BINS = 10
@@ -261,7 +261,7 @@ def measured(spotter: Spotter, streams: Streams, points: list[Point]) -> dict[st
         noise: {snr_db: Outputs(spotter, stream) for snr_db, stream in ladder.items()}
         for noise, ladder in streams.noisy.items()
     }
-    calibration = reliability(spotter, streams, points[0].threshold)
+    calibration = reliability(spotter, streams, thresholds.entry)  # what is published at all
     return {
         **{mode: _mode(test, streams, noisy, thresholds.of(mode)) for mode in MODES},
         "curve": [dataclasses.asdict(point) for point in points],

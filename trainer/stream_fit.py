@@ -3,11 +3,13 @@
 import json
 import resource
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from digitd.trainer.classifier import load_network
 from digitd.trainer.epochs import SaveEpoch, save_network
@@ -97,6 +99,7 @@ def _fit(
     saved = SaveEpoch(folder, run.training, epochs_done)
     rounds = [1 + epoch // config.epochs_per_round for epoch in range(run.training.epochs)]
     order, scenes = None, None
+    validated = _weighted(validation, config, len(folder.labels))
     for epoch in range(epochs_done, run.training.epochs):
         if scenes is None or rounds[epoch] != rounds[epoch - 1]:
             order = order or pool.order(rounds[epoch], config.scenes_per_round, warped=True)
@@ -107,7 +110,7 @@ def _fit(
         model.fit(
             _batches(scenes, run, config, epoch),
             steps_per_epoch=config.scenes_per_round // run.training.batch_size,
-            validation_data=_weighted(validation, config, len(folder.labels)),
+            validation_data=validated,
             validation_batch_size=64,
             initial_epoch=epoch,
             epochs=epoch + 1,
@@ -125,20 +128,30 @@ def _seed_dropout(model: Any, seed: int, epoch: int) -> None:
 
 
 def _batches(scenes: Scenes, run: Run, config: StreamTraining, epoch: int) -> Any:
-    """An epoch's batches; their order and masks hang on seed and epoch alone."""
-    with tf.device("CPU"):  # a round would fill a GPU
-        features, targets = tf.constant(scenes.features), tf.constant(scenes.targets)
+    """An epoch's batches; their order and masks hang on seed and epoch alone.
+
+    They are cut out of the round by a generator: as tensors, TensorFlow would keep every round that ever was.
+    """
+    order = np.random.default_rng([run.seed, epoch]).permutation(len(scenes.targets))
+    size, n_labels = run.training.batch_size, len(config.labels)
     seed = tf.constant([run.seed, epoch], tf.int32)
-    order = tf.random.experimental.stateless_shuffle(tf.range(len(scenes.targets)), seed=seed)
-    n_labels = int(scenes.targets.max())
 
-    def batch(number: Any, chosen: Any) -> Any:
-        shown = tf.cast(tf.gather(features, chosen), tf.float32)
+    def cut() -> Iterator[tuple[NDArray[np.float16], NDArray[np.int8]]]:
+        for begin in range(0, len(order) - size + 1, size):
+            chosen = order[begin : begin + size]
+            yield scenes.features[chosen], scenes.targets[chosen]
+
+    def batch(number: Any, cut_out: tuple[Any, Any]) -> Any:
+        shown, targets = tf.cast(cut_out[0], tf.float32), tf.cast(cut_out[1], tf.int32)
         shown = _masked(shown, config.masks, seed + tf.stack([tf.cast(number, tf.int32), 0]) * 7919)
-        return shown, *_targets(tf.cast(tf.gather(targets, chosen), tf.int32), config.digit_weight, n_labels)
+        return shown, *_targets(targets, config.digit_weight, n_labels)
 
-    order = tf.data.Dataset.from_tensor_slices(order).batch(run.training.batch_size, drop_remainder=True)
-    return order.enumerate().map(batch).prefetch(4)
+    signature = (
+        tf.TensorSpec([size, *scenes.features.shape[1:]], tf.float16),
+        tf.TensorSpec([size, *scenes.targets.shape[1:]], tf.int8),
+    )
+    stream = tf.data.Dataset.from_generator(cut, output_signature=signature)
+    return stream.enumerate().map(batch).prefetch(4)
 
 
 def _targets(targets: Any, digit_weight: float, n_labels: int) -> tuple[Any, Any]:

@@ -100,7 +100,12 @@ def test_sigusr1_toggles_at_the_next_block(daemon: Daemon) -> None:
         assert daemon.says_nothing(0.3)  # no block has come
         daemon.feed(QUIET)
         event = daemon.event()
-        assert (event["type"], event["mode"], event["seq"], event["model"]) == ("ready", mode, seq, "study64")
+        assert (event["type"], event["mode"], event["seq"], event["model"]) == (
+            "ready",
+            mode,
+            seq,
+            models.DEFAULT_MODEL,
+        )
     daemon.feed(QUIET)
     rest, log = daemon.finish()
     assert [event["type"] for event in rest] == ["end"]
@@ -226,7 +231,7 @@ def until(holds: Callable[[], bool], every_s: float = 0.01) -> None:
 @pytest.fixture
 def bundle_copy(tmp_path: Path) -> Path:
     """The default bundle, with a threshold of mode always that the demo's 9 does not reach."""
-    folder, original = tmp_path / "copy", models.MODELS_DIR / models.DEFAULT_MODEL
+    folder, original = tmp_path / "copy", models.MODELS_DIR / "study64"
     folder.mkdir()
     for file in original.iterdir():
         (folder / file.name).symlink_to(file)

@@ -75,15 +75,19 @@ def test_ones_own_folders_take_any_label(tmp_path: Path) -> None:
 HEADER = "path\tkind\tcorpus\tspeaker\tlabel\ttext\tsample_rate_hz\tseconds\tlicence\n"
 
 
-def test_a_manifest_gives_words_and_leaves_sentences_and_noise_out(tmp_path: Path) -> None:
-    touched(tmp_path, "a.flac", "b.flac", "c.flac")
+def test_a_manifest_tells_what_each_recording_holds_and_leaves_strings_out(tmp_path: Path) -> None:
+    touched(tmp_path, "a.flac", "b.flac", "c.flac", "d.flac", "e.flac")
     (tmp_path / "manifest.tsv").write_text(
         f"{HEADER}a.flac\tdigits\tx\tx-1\t3\t\t8000\t0.4\tMIT\nb.flac\tother-words\tx\tx-2\ttree\t\t8000\t0.4\tMIT\n"
         "c.flac\tspeech\tx\tx-3\t\tsome words\t8000\t2\tMIT\n"
+        "d.flac\tnoise\tx\t\train\t\t8000\t2\tMIT\n"
+        "e.flac\tstrings\tx\tx-3\t12\tone two\t8000\t2\tMIT\n"
     )
     assert corpora.read("manifest", tmp_path) == [
         Recording(tmp_path / "a.flac", "3", "x-1", "x"),
         Recording(tmp_path / "b.flac", "tree", "x-2", "x"),
+        Recording(tmp_path / "c.flac", "some words", "x-3", "x", "speech"),
+        Recording(tmp_path / "d.flac", "rain", "noise-d", "x", "noise"),
     ]
 
 
