@@ -57,8 +57,8 @@ class MelStream:
     """Frames of one stream, each made of the n_fft samples that end with its hop.
 
     Each band is divided by its own running level and compressed: per-channel energy normalisation (Wang and others,
-    "Trainable frontend for robust and far-field keyword spotting", 2017). It needs no look ahead, evens out 40 dB of
-    loudness and hears through steady noise.
+    "Trainable frontend for robust and far-field keyword spotting", 2017). It needs no look ahead, evens out loudness
+    and lets steady noise fade.
 
     Args:
         spec: what the network sees.

@@ -42,7 +42,8 @@ Thresholds: {thresholds.calibration}.
 
 ![Digits in noise, misses against false digits, reliability]({PICTURE})
 
-Digits right (%) in noise, by signal-to-noise ratio; *seen* noises were trained on, *unseen* ones not:
+Digits right (%) in noise, by signal-to-noise ratio; *seen* noises were trained on, *unseen* ones not. This table and
+the picture are of the daemon's features, network and decoder, without its source and speech detector:
 
 {ladder(metrics)}
 

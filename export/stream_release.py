@@ -1,7 +1,6 @@
 """A trained network that hears a stream -> the files of its bundle."""
 
 import dataclasses
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from digitd.export.staging import GRAPH, Release
 from digitd.trainer import field_report, field_test, plots
 from digitd.trainer.calibrate import Limits
 from digitd.trainer.field_test import Point
-from digitd.trainer.scene_pool import ScenePool, Scenes
+from digitd.trainer.scene_pool import Scenes
 from digitd.trainer.stream_run import StreamTraining
 from digitd.trainer.stream_train import VALIDATION_ROUND, studio
 
@@ -97,8 +96,7 @@ def thresholds(points: list[Point], limits: Limits) -> Thresholds:
 def _scenes(item: Release, config: StreamTraining) -> Scenes:
     """The validation scenes of the training."""
     made_by = studio(item.parts.validation, item.folder.labels, item.run, config, "validation")
-    with closing(ScenePool(made_by, 1)) as pool:
-        return pool.order(VALIDATION_ROUND, config.scenes_to_validate, warped=False).fetch()
+    return made_by.make(VALIDATION_ROUND, 0, config.scenes_to_validate, warped=False)  # TensorFlow runs: no forks
 
 
 def _loss(before: Path, after: Path, scenes: Scenes, spec: Any, n_scenes: int = 50) -> dict[str, float]:

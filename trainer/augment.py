@@ -91,7 +91,7 @@ def mu_law(samples: Samples) -> Samples:
     return decoded
 
 
-def coloured_noise(n_samples: int, generator: np.random.Generator) -> Samples:
+def coloured_noise(n_samples: int, rate_hz: int, generator: np.random.Generator) -> Samples:
     """float32 [n_samples] of power 1: white to brown, now and then with the mains' hum."""
     white = generator.standard_normal(n_samples)
     pole = generator.choice([0.0, 0.7, 0.95, 0.995])
@@ -99,7 +99,7 @@ def coloured_noise(n_samples: int, generator: np.random.Generator) -> Samples:
     noise /= np.sqrt((noise**2).mean())
     if generator.random() < 0.2:
         mains_hz = generator.choice([50, 60]) * generator.integers(1, 4)
-        noise += generator.uniform(0.3, 2) * np.sin(2 * np.pi * mains_hz * np.arange(n_samples) / 16000)
+        noise += generator.uniform(0.3, 2) * np.sin(2 * np.pi * mains_hz * np.arange(n_samples) / rate_hz)
     scaled: Samples = (noise / np.sqrt((noise**2).mean())).astype(np.float32)
     return scaled
 

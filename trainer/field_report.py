@@ -5,10 +5,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from digitd.trainer.field_test import MODES
 from digitd.trainer.scores import percent
 from digitd.trainer.split import PARTS
 
-MODES = ("always", "entry")
 Metrics = Mapping[str, Any]
 """By part what `field_test.measured` gives, with its curve and reliability."""
 

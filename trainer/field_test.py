@@ -1,4 +1,8 @@
-"""A bundle on composed streams, through the daemon's own pipeline: words, other words, running speech, noise."""
+"""A bundle on composed streams: words, other words, running speech, noise.
+
+Both operating points go through the daemon's whole pipeline; ladder, curve and reliability, which try many thresholds,
+through its features, network and decoder (`Outputs`).
+"""
 
 import dataclasses
 from collections import defaultdict

@@ -194,7 +194,7 @@ class SceneMaker:
         elif kind < 0.8:
             noise = self._babble(n_samples, g)
         else:
-            noise = augment.coloured_noise(n_samples, g)
+            noise = augment.coloured_noise(n_samples, self._rate_hz, g)
         noise = noise / np.float32(np.sqrt((noise**2).mean()) + 1e-4)
         if not levels:
             return noise * np.float32(10 ** (g.uniform(-50, -12) / 20))

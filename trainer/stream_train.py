@@ -7,6 +7,7 @@ from typing import Any
 
 from digitd.daemon.errors import TrainingError
 from digitd.trainer.corpora.recording import Recording
+from digitd.trainer.networks import FRAMES_PER_OUTPUT
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run
 from digitd.trainer.scene_pool import ScenePool, Scenes, SceneStudio
@@ -31,6 +32,11 @@ def train(run: Run, parts: Split, folder: RunFolder) -> dict[str, Any]:
     config = run.stream
     if config is None:
         raise TrainingError(f"run {run.name!r} has no table `stream`; {run.network} hears a stream")
+    if config.features.frames_per_output != FRAMES_PER_OUTPUT:
+        raise TrainingError(
+            f"stream.features.frames_per_output = {config.features.frames_per_output} does not fit {run.network}, "
+            f"which answers once in {FRAMES_PER_OUTPUT} frames; leave it out"
+        )
     heard = {name: _scenes(getattr(parts, name), folder, run, config, name) for name in ("validation", "test")}
     made_by = studio(parts.train, folder.labels, run, config, "train")
     with closing(ScenePool(made_by, os.cpu_count() or 1)) as pool:

@@ -1,7 +1,7 @@
 """Temporal convolutions of 96 channels with a residual path, then what was loudest and usual in the last 0.7 s.
 
 After TC-ResNet (Choi and others, 2019). The pools let the last layer ask whether a sound was there, wherever it was:
-after one and three epochs on the same 20,000 scenes it had 79 and 89 % of the digits right, `tempo` 73 and 86 %.
+after one and three epochs on the same 20,000 scenes it had 79 and 89 % of their digits right, `tempo` 73 and 86 %.
 """
 
 from typing import Any

@@ -11,9 +11,6 @@ from typing import Any, Protocol
 
 import keras
 
-FRAMES_PER_OUTPUT = 4
-"""Two strides of two: with a hop of 10 ms, an answer each 40 ms."""
-
 
 class Past(Protocol):
     """Where a layer's past comes from."""
