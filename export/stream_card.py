@@ -4,7 +4,7 @@ from typing import Any
 
 from digitd.daemon.bundle import Manifest
 from digitd.export.card import speakers, split_sentence
-from digitd.trainer.field_report import ladder, table
+from digitd.trainer.field_report import fixed_rates, ladder, table
 from digitd.trainer.field_report import speakers as per_speaker
 from digitd.trainer.split import Split
 
@@ -46,6 +46,10 @@ Digits right (%) in noise, by signal-to-noise ratio; *seen* noises were trained 
 the picture are of the daemon's features, network and decoder, without its source and speech detector:
 
 {ladder(metrics)}
+
+Digits right (%) at a threshold under which other words or running speech give at most so many digits:
+
+{fixed_rates(metrics)}
 
 Each speaker, entry mode: {per_speaker(metrics)}.
 

@@ -1,4 +1,7 @@
-"""What a run costs, from outside: `python -m tests.benchmark` prints start-up, speed and memory of `digitd run`."""
+"""What a run costs, from outside: `python -m tests.benchmark` prints start-up, speed and memory of `digitd run`.
+
+`python -m tests.benchmark networks` prints what a second of sound costs each network that hears a stream.
+"""
 
 import resource
 import statistics
@@ -30,6 +33,38 @@ def measure(recording: Path) -> tuple[float, float]:
     return ready_s, time.perf_counter() - began_s
 
 
+def step_times_ms(name: str, scratch: Path) -> tuple[int, list[float]]:
+    """Parameters of a network, and milliseconds that RUNS seconds of sound take it, one step an output."""
+    from digitd.daemon.session import open_session
+    from digitd.daemon.spotter import STATE
+    from digitd.daemon.stream_features import StreamSpec
+    from digitd.export import stream_convert
+    from digitd.trainer.networks import stream
+
+    spec, labels = StreamSpec(), 10
+    model, path = stream.build(name, spec.n_mels, labels + 1), scratch / f"{name}.onnx"
+    state = np.zeros((1, stream_convert.to_onnx(model, path)), np.float32)
+    session, times_ms = open_session(path, "cpu"), []
+    frames = np.zeros((1, spec.frames_per_output, spec.n_mels), np.float32)
+    steps = spec.sample_rate_hz // spec.hop_samples // spec.frames_per_output
+    for _ in range(10 * RUNS):
+        began_s = time.perf_counter()
+        for _ in range(steps):
+            _, state = session.run(None, {stream_convert.INPUT: frames, STATE: state})
+        times_ms.append(1e3 * (time.perf_counter() - began_s))
+    return model.count_params(), times_ms
+
+
+def networks() -> None:
+    """Print a line a network."""
+    from digitd.trainer.networks import STREAM_NETWORKS
+
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in STREAM_NETWORKS:
+            parameters, times_ms = step_times_ms(name, Path(scratch))
+            print(f"{name:<12} {parameters:>8,} parameters  {statistics.median(times_ms):.2f} ms a second of sound")
+
+
 def main() -> None:
     """Print medians and ranges over RUNS runs."""
     demo, rate_hz = soundfile.read(DEMO, dtype="int16")
@@ -48,4 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    networks() if sys.argv[1:] == ["networks"] else main()

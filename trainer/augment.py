@@ -14,9 +14,10 @@ import soxr
 from scipy.signal import fftconvolve, lfilter
 
 from digitd.daemon.audio import Samples
+from digitd.trainer import codec
 
-MU = 255
-"""Of the mu-law of ITU-T G.711."""
+CODED = 0.1
+"""Share of scenes that come through a lossy codec."""
 
 
 @cache
@@ -24,7 +25,7 @@ def _transforms() -> dict[str, Any]:
     import audiomentations as a
 
     return {
-        "pitch": a.PitchShift(-4, 4, p=1),
+        "pitch": a.PitchShift(-2, 2, p=1),
         "tempo": a.TimeStretch(0.75, 1.35, leave_length_unchanged=False, p=1),
         "colour": a.SevenBandParametricEQ(-10, 10, p=1),
         "line": a.BandPassFilter(
@@ -46,7 +47,7 @@ def seeded(seed: Sequence[int]) -> np.random.Generator:
 
 def voice(samples: Samples, rate_hz: int, generator: np.random.Generator) -> Samples:
     """The same word by another speaker: longer or shorter vocal tract, other pitch, other tempo."""
-    speed = generator.uniform(0.8, 1.25)
+    speed = generator.uniform(0.88, 1.14)
     spoken: Samples = soxr.resample(samples, rate_hz * speed, rate_hz, quality="MQ")
     if generator.random() < 0.35:
         spoken = _transforms()["pitch"](spoken, rate_hz)
@@ -74,21 +75,12 @@ def room(samples: Samples, rate_hz: int, responses: Sequence[Samples], generator
 
 
 def microphone(samples: Samples, rate_hz: int, generator: np.random.Generator) -> Samples:
-    """Coloured, and now and then through a telephone line, a narrow band, an overdriven or clipping input."""
+    """Coloured, and now and then through a telephone line, a narrow band, an overdriven or clipping input, a codec."""
     chances = {"colour": 0.5, "line": 0.12, "narrow": 0.08, "overdrive": 0.06, "clipping": 0.06}
     for name, chance in chances.items():
         if generator.random() < chance:
             samples = _transforms()[name](samples, rate_hz)
-    return mu_law(samples) if generator.random() < 0.08 else samples
-
-
-def mu_law(samples: Samples) -> Samples:
-    """Through 8 bits of ITU-T G.711's mu-law, scaled to its full range."""
-    peak = max(float(np.abs(samples).max()), 1e-9)
-    coded = np.sign(samples) * np.log1p(MU * np.abs(samples) / peak) / np.log1p(MU)
-    coded = np.round(coded * 127) / 127
-    decoded: Samples = (np.sign(coded) * np.expm1(np.abs(coded) * np.log1p(MU)) / MU * peak).astype(np.float32)
-    return decoded
+    return codec.drawn(samples, rate_hz, generator) if generator.random() < CODED else samples
 
 
 def coloured_noise(n_samples: int, rate_hz: int, generator: np.random.Generator) -> Samples:

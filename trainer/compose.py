@@ -88,7 +88,7 @@ def _said(
             clip = clip[begin : int((end_s + CUT_MARGIN_S) * rate_hz)]
             start_s, end_s = start_s - begin / rate_hz, end_s - begin / rate_hz
         at_s = position / rate_hz
-        words.append(Word(recording.label, recording.speaker, at_s + start_s, at_s + end_s))
+        words.append(Word(recording.label, recording.speaker, at_s + start_s, at_s + end_s, recording.corpus))
         gap = _gap(gap_s, rate_hz, generator)
         parts += [clip, gap]
         position += len(clip) + len(gap)

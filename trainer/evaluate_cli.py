@@ -30,7 +30,13 @@ class Known:
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", metavar="RUN|BUNDLE", help="a finished run's folder, or a bundle's name or folder")
+    parser.add_argument(
+        "network",
+        nargs="+",
+        metavar="RUN|BUNDLE",
+        help="a finished run's folder, or a bundle's name or folder; of several bundles, which each left others out, "
+        "the figures of their releases together",
+    )
     parser.add_argument(
         "--on",
         type=Path,
@@ -43,6 +49,13 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    if len(arguments.network) > 1:
+        if arguments.on or arguments.recording:
+            raise ConfigError("several bundles are not heard anew, their releases' figures are added up; name one")
+        from digitd.trainer.left_out import pool
+
+        return pool(arguments.network, arguments.out or Path("evaluation"))
+    (arguments.network,) = arguments.network
     folder = RunFolder(Path(arguments.network)) if (Path(arguments.network) / "run.toml").is_file() else None
     known = None if arguments.recording else _known(arguments, folder)
     if folder is not None and folder.run.stream is not None:

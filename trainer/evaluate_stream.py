@@ -52,6 +52,10 @@ Digits right (%) in noise that was trained on (seen) and that was not:
 
 {field_report.ladder(metrics)}
 
+Digits right (%) at a threshold under which other words or speech give at most so many:
+
+{field_report.fixed_rates(metrics)}
+
 Each speaker, entry mode: {field_report.speakers(metrics)}.
 
 Expected calibration error {metrics[known.part]["expected_calibration_error"]:.3f}.

@@ -12,6 +12,10 @@ from digitd.trainer.split import PARTS
 Metrics = Mapping[str, Any]
 """By part what `field_test.measured` gives, with its curve and reliability."""
 
+WORDS = (0.005, 0.015, 0.05, 0.1)
+PER_HOUR = (3, 30)
+"""Rates of false digits at which misses are told."""
+
 
 def _parts(metrics: Metrics) -> list[str]:
     return [part for part in PARTS if part in metrics]
@@ -57,9 +61,29 @@ def _ladders(metrics: Metrics) -> Iterator[tuple[str, tuple[str, str], dict[str,
                 yield part, (mode, noise), ladder
 
 
+def fixed_rates(metrics: Metrics) -> str:
+    """Digits right at the threshold that gives most of them and no more false ones than that, as Markdown."""
+    limits = [("words", share, f"{share:.1%} of words") for share in WORDS] + [
+        ("speech_per_hour", rate, f"{rate} an hour of speech") for rate in PER_HOUR
+    ]
+    rows = ["| part | " + " | ".join(title for _, _, title in limits) + " |", "|---" * (1 + len(limits)) + "|"]
+    for part in _parts(metrics):
+        curve = metrics[part]["curve"]
+        cells = [
+            f"{100 * max(right):.1f}"
+            if (right := [point["right"] for point in curve if point[key] is not None and point[key] <= limit])
+            else "-"
+            for key, limit, _ in limits
+        ]
+        rows.append(f"| {part} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def speakers(metrics: Metrics) -> str:
     """Each speaker's share in entry mode, the worst first; of a crowd the mean."""
-    named = {name: share for part in _parts(metrics) for name, share in metrics[part]["entry"]["speakers"].items()}
+    named = {
+        name: found["share"] for part in _parts(metrics) for name, found in metrics[part]["entry"]["speakers"].items()
+    }
     many = {name: share for name, share in named.items() if not name.startswith("gsc-")}
     crowd = [share for name, share in named.items() if name.startswith("gsc-")]
     told = [f"{name} {share:.1%}" for name, share in sorted(many.items(), key=lambda item: item[1])]

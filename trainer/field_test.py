@@ -254,8 +254,17 @@ def summary(heard: Sequence[Heard]) -> dict[str, Any]:
         "right": share_right(sum(item.right for item in heard), len(heard)),
         "rejected": share_right(sum(any(isinstance(e, Rejected) for e in item.events) for item in heard), len(heard)),
         "latency_s": {f"p{q}": round(float(np.percentile(latencies_s, q)), 3) for q in (50, 95)} if latencies_s else {},
-        "speakers": {name: round(float(np.mean(right)), 4) for name, right in sorted(speakers.items())},
+        "corpora": by_corpus(heard),
+        "speakers": {name: share_right(sum(right), len(right)) for name, right in sorted(speakers.items())},
     }
+
+
+def by_corpus(heard: Sequence[Heard]) -> dict[str, dict[str, float]]:
+    """The share of words that were right, of each corpus."""
+    corpora: dict[str, list[bool]] = defaultdict(list)
+    for item in heard:
+        corpora[item.word.corpus].append(item.right)
+    return {name: share_right(sum(right), len(right)) for name, right in sorted(corpora.items())}
 
 
 def measured(spotter: Spotter, streams: Streams, points: list[Point]) -> dict[str, Any]:
@@ -274,12 +283,16 @@ def measured(spotter: Spotter, streams: Streams, points: list[Point]) -> dict[st
     }
 
 
+def _in_noise(heard: Sequence[Heard]) -> dict[str, Any]:
+    return {**share_right(sum(item.right for item in heard), len(heard)), "corpora": by_corpus(heard)}
+
+
 def _mode(
     test: FieldTest, streams: Streams, noisy: Mapping[str, Mapping[int, Outputs]], threshold: float
 ) -> dict[str, Any]:
     row = summary(test.heard(streams.digits, threshold))
     row["snr_db"] = {
-        noise: {str(snr_db): summary(outputs.heard(threshold))["right"] for snr_db, outputs in ladder.items()}
+        noise: {str(snr_db): _in_noise(outputs.heard(threshold)) for snr_db, outputs in ladder.items()}
         for noise, ladder in noisy.items()
     }
     if streams.words:
@@ -287,4 +300,5 @@ def _mode(
     for name, stream in (("speech", streams.speech), ("noise", streams.noise)):
         if stream:
             row[f"false_digits_per_hour_{name}"] = round(test.false_per_hour(stream, threshold), 2)
+            row[f"{name}_s"] = round(stream.length_s, 1)
     return row

@@ -192,9 +192,15 @@ def _note(outcome: Outcome) -> str:
     lost = f"; in {unheard} recordings no speech was found" if unheard else ""
     return (
         f"{outcome.job.split}: {shares}{lost}; {result['parameters']:,} parameters, {result['epochs']} epochs in "
-        f"{result['training_s']:.0f} s ({result['training_cpu_s']:.0f} s of CPU), beside which the input pipeline, "
-        f"alone, takes {result['input_s']:.1f} s; {result['peak_memory_mb']:,} MB"
+        f"{result['training_s']:.0f} s ({result['training_cpu_s']:.0f} s of CPU), {_input(result)}; "
+        f"{result['peak_memory_mb']:,} MB"
     )
+
+
+def _input(result: Mapping[str, Any]) -> str:
+    if "waited_s" in result:
+        return f"beside which it waited {result['waited_s']:.0f} s for scenes"
+    return f"beside which the input pipeline, alone, takes {result['input_s']:.1f} s"
 
 
 def _picture(command: str, picture: Picture, body: str) -> dict[str, str]:

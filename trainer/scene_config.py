@@ -19,8 +19,8 @@ class SceneConfig:
     """Two digits, or a digit and a word, run together."""
     things: float = setting(0.06, at_least=0, at_most=1)
     """Taps, breaths, tones."""
-    tight: float = setting(0.35, at_least=0, at_most=1)
-    """Share of words that are cut where they fall 12-30 dB below their loudest: as many recordings are, and as a low
+    tight: float = setting(0.25, at_least=0, at_most=1)
+    """Share of words that are cut where they fall 15-30 dB below their loudest: as many recordings are, and as a low
     microphone hears them. "six" may be left with little but its vowel."""
     synthetic: float = setting(0.3, at_least=0, at_most=1)
     """Share of synthetic voices among the digits and among the words."""

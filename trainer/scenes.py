@@ -144,7 +144,7 @@ class SceneMaker:
         rate_hz, whole = self._rate_hz, clip.samples
         range_db, margin_s = WORD_RANGE_DB, 0.05
         if g.random() < self._config.tight:
-            range_db, margin_s = g.uniform(12, 30), 0.01
+            range_db, margin_s = g.uniform(15, 30), 0.01
         elif g.random() < 0.3:
             margin_s = g.uniform(0.0, 0.3)
         start_s, end_s = clip.span_s(range_db)

@@ -20,12 +20,14 @@ class Word:
     speaker: str
     start_s: float
     end_s: float
+    corpus: str = ""
 
 
 def share_right(right: int, total: int) -> dict[str, float]:
-    """A share with its 95 % interval (Wilson 1927), as a plain table."""
+    """A share with its 95 % interval (Wilson 1927) and what it is a share of, as a plain table."""
     interval = binomtest(right, total).proportion_ci(method="wilson")
-    return {"share": round(right / total, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
+    shares = {"share": right / total, "low": interval.low, "high": interval.high}
+    return {**{name: round(share, 4) for name, share in shares.items()}, "right": right, "total": total}
 
 
 def percent(share: dict[str, float]) -> str:

@@ -3,6 +3,7 @@
 import json
 import resource
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from digitd.trainer import devices
 from digitd.trainer.classifier import load_network
+from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.epochs import SaveEpoch, save_network
 from digitd.trainer.networks import stream
 from digitd.trainer.optimisers import OPTIMISERS
@@ -19,6 +22,7 @@ from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run
 from digitd.trainer.scene_pool import ScenePool, Scenes
 from digitd.trainer.scores import share_right
+from digitd.trainer.split import PARTS, Part, Split
 from digitd.trainer.stream_run import MaskConfig, StreamTraining
 
 GRADIENT_NORM = 5.0
@@ -39,28 +43,41 @@ class DigitAccuracy(keras.metrics.Mean):  # type: ignore[misc]
 
 
 def fit(
-    run: Run, config: StreamTraining, folder: RunFolder, pool: ScenePool, heard: dict[str, Scenes]
+    run: Run, config: StreamTraining, folder: RunFolder, pool: ScenePool, heard: dict[Part, Scenes], parts: Split
 ) -> dict[str, Any]:
     """Train to the last epoch and keep network and result.
+
+    Args:
+        run: what to train.
+        config: its table `stream`.
+        folder: where to.
+        pool: makes the scenes of the training part.
+        heard: scenes of each part with unbent voices, to measure on.
+        parts: what they are made of.
 
     Raises:
         TrainingError: a checkpoint is damaged, or the folder cannot be written.
     """
+    chosen = devices.choose("float32")  # small sums over a whole scene: 16 bits gain nothing on two cores
     keras.utils.set_random_seed(run.seed)
     tf.config.experimental.enable_op_determinism()
     model, epochs_done = _model(run, config, folder)
-    _fit(model, run, config, folder, pool, heard["validation"], epochs_done)
+    waited_s = _fit(model, run, config, folder, pool, heard["validation"], epochs_done)
     peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     save_network(folder, folder.model.name, model)
-    result = {
+    result: dict[str, Any] = {
         "split": run.split.kind,
         "network": run.network,
         "parameters": model.count_params(),
         "epochs": len(folder.history),
+        "kept_epoch": len(folder.history),
+        "device": chosen.description,
+        "precision": chosen.precision,
         "training_s": round(sum(float(row["wall_s"]) for row in folder.history), 1),
         "training_cpu_s": round(sum(float(row["cpu_s"]) for row in folder.history), 1),
+        "waited_s": waited_s,
         "peak_memory_mb": peak_memory_mb,
-        **{part: _scored(model, scenes, len(folder.labels)) for part, scenes in heard.items()},
+        **{part: _counted(parts, part) | _scored(model, heard[part], len(folder.labels)) for part in PARTS},
     }
     folder.finish(json.dumps(result, indent=2) + "\n")
     return result
@@ -95,15 +112,18 @@ def _fit(
     pool: ScenePool,
     validation: Scenes,
     epochs_done: int,
-) -> None:
-    saved = SaveEpoch(folder, run.training, epochs_done)
+) -> float:
+    """Train; the seconds in which it waited for scenes."""
+    saved, waited_s = SaveEpoch(folder, run.training, epochs_done), 0.0
     rounds = [1 + epoch // config.epochs_per_round for epoch in range(run.training.epochs)]
     order, scenes = None, None
     validated = _weighted(validation, config, len(folder.labels))
     for epoch in range(epochs_done, run.training.epochs):
         if scenes is None or rounds[epoch] != rounds[epoch - 1]:
             order = order or pool.order(rounds[epoch], config.scenes_per_round, warped=True)
+            began_s = time.monotonic()
             scenes = order.fetch()
+            waited_s += time.monotonic() - began_s
             following = rounds[epoch] + 1
             order = pool.order(following, config.scenes_per_round, warped=True) if following <= rounds[-1] else None
         _seed_dropout(model, run.seed, epoch)
@@ -118,6 +138,7 @@ def _fit(
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
         )
+    return round(waited_s, 2)
 
 
 def _seed_dropout(model: Any, seed: int, epoch: int) -> None:
@@ -177,6 +198,12 @@ def _masked(features: Any, masks: MaskConfig, seed: Any) -> Any:
 def _weighted(scenes: Scenes, config: StreamTraining, n_labels: int) -> tuple[Any, Any, Any]:
     targets = tf.constant(scenes.targets.astype(np.int32))
     return scenes.features.astype(np.float32), *_targets(targets, config.digit_weight, n_labels)
+
+
+def _counted(parts: Split, part: Part) -> dict[str, int]:
+    """Of what the scenes of a part are made."""
+    members: tuple[Recording, ...] = getattr(parts, part)
+    return {"examples": len(members), "unheard": 0, "speakers": len({recording.speaker for recording in members})}
 
 
 def _scored(model: Any, scenes: Scenes, n_labels: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from digitd.trainer.networks import FRAMES_PER_OUTPUT
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run
 from digitd.trainer.scene_pool import ScenePool, Scenes, SceneStudio
-from digitd.trainer.split import Split
+from digitd.trainer.split import Part, Split
 from digitd.trainer.stock import stock
 from digitd.trainer.stream_run import StreamTraining
 
@@ -37,12 +37,16 @@ def train(run: Run, parts: Split, folder: RunFolder) -> dict[str, Any]:
             f"stream.features.frames_per_output = {config.features.frames_per_output} does not fit {run.network}, "
             f"which answers once in {FRAMES_PER_OUTPUT} frames; leave it out"
         )
-    heard = {name: _scenes(getattr(parts, name), folder, run, config, name) for name in ("validation", "test")}
+    heard: dict[Part, Scenes] = {
+        "validation": _scenes(parts.validation, folder, run, config, "validation"),
+        "test": _scenes(parts.test, folder, run, config, "test"),
+    }
     made_by = studio(parts.train, folder.labels, run, config, "train")
     with closing(ScenePool(made_by, os.cpu_count() or 1)) as pool:
+        heard["train"] = pool.order(VALIDATION_ROUND, config.scenes_to_validate, warped=False).fetch()
         from digitd.trainer import stream_fit  # TensorFlow, after the fork
 
-        return stream_fit.fit(run, config, folder, pool, heard)
+        return stream_fit.fit(run, config, folder, pool, heard, parts)
 
 
 def studio(

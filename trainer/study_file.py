@@ -9,7 +9,7 @@ from typing import Any
 
 from digitd.daemon.errors import ConfigError
 from digitd.daemon.settings import KeyPath, from_table, line_numbers, nearest, parse_table, read_text
-from digitd.trainer.networks import NETWORKS
+from digitd.trainer.networks import NETWORKS, STREAM_NETWORKS
 from digitd.trainer.runfile import Run, check_name
 from digitd.trainer.study import Job, Picture, Row, Study
 
@@ -123,7 +123,8 @@ class _Reader:
 
     def check_base(self, base: dict[str, Any]) -> None:
         """Report what is wrong with the base itself, once and not with every row."""
-        must_have = {"name": "base", "network": NETWORKS[0], "corpora": []}
+        networks = STREAM_NETWORKS if "stream" in base else NETWORKS
+        must_have = {"name": "base", "network": networks[0], "corpora": []}
         self.checked(Run, laid_over(must_have, base), ("base",))
         self.problems += [
             f"{self.origin}: base.{key}: each row and split has its own; leave it out"

@@ -57,7 +57,7 @@ class Sweep:
     def __init__(self, study: Study, out: Path) -> None:
         self.study = study
         self.out = out
-        self._splits: dict[tuple[Any, Any], Split | None] = {}
+        self._splits: dict[tuple[Any, ...], Split | None] = {}
 
     def run(self, names: Sequence[str]) -> list[Outcome]:
         """Train what is asked for and not finished; the outcomes of all jobs of the study.
@@ -93,10 +93,11 @@ class Sweep:
 
     def _split(self, job: Job) -> Split | None:
         """None where the recordings are not here: how a run was configured still tells."""
-        known_by = (job.run.corpora, job.run.split)
+        labels = job.run.stream.labels if job.run.stream else None
+        known_by = (job.run.corpora, job.run.split, labels)
         if known_by not in self._splits:
             try:
-                self._splits[known_by] = split(recordings(job.run, self.study.path.parent), job.run.split)
+                self._splits[known_by] = split(recordings(job.run, self.study.path.parent), job.run.split, labels)
             except (ConfigError, CorpusError):
                 self._splits[known_by] = None
         return self._splits[known_by]
@@ -221,6 +222,7 @@ COLUMNS = (
         "train_accuracy",
         "training_s",
         "input_s",
+        "waited_s",
         "peak_memory_mb",
         "device",
         "precision",

@@ -58,4 +58,4 @@ def test_events_go_to_the_word_they_lie_on() -> None:
 
 
 def test_a_share_has_wilsons_interval() -> None:
-    assert share_right(98, 100) == {"share": 0.98, "low": 0.93, "high": 0.9945}
+    assert share_right(98, 100) == {"share": 0.98, "low": 0.93, "high": 0.9945, "right": 98, "total": 100}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digitd.daemon.errors import CorpusError
-from digitd.trainer import augment, clips, corpora
+from digitd.trainer import augment, clips, codec, corpora
 from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.scene_config import SceneConfig, Timing
 from digitd.trainer.scenes import UNKNOWN, Cast, SceneMaker, Stock
@@ -106,11 +106,23 @@ def test_a_room_leaves_the_word_where_it_is() -> None:
         assert np.abs(wet[:3990]).max() < 0.01 * np.abs(wet).max()
 
 
-def test_mu_law_keeps_eight_bits() -> None:
-    samples = np.linspace(-0.5, 0.5, 5001).astype(np.float32)
-    coded = augment.mu_law(samples)
-    assert len(np.unique(coded)) <= 256
-    assert np.abs(coded - samples).max() < 0.02
+@pytest.mark.parametrize("used", codec.CODECS, ids=lambda used: used.subtype)
+@pytest.mark.parametrize("n_samples", [8000, 12345])
+def test_a_codec_leaves_the_word_where_it_is(used: codec.Codec, n_samples: int) -> None:
+    samples = np.zeros(n_samples, np.float32)
+    samples[4000:6000] = 0.3 * np.sin(np.arange(2000) * 0.2) * np.hanning(2000)
+    coded = codec.coded(samples, RATE_HZ, used, 0.5 if used.compression else None)
+    assert coded.shape == samples.shape
+    lags = np.correlate(coded, samples[3000:7000], "valid")
+    assert abs(int(lags.argmax()) - 3000) <= 4
+    error = np.sqrt(((coded - samples) ** 2).mean() / (samples**2).mean())
+    assert 1e-4 < error < 0.6
+
+
+def test_silence_through_a_codec_stays_finite() -> None:
+    for used in codec.CODECS:
+        coded = codec.coded(np.zeros(1600, np.float32), RATE_HZ, used, used.compression and used.compression[1])
+        assert np.abs(coded).max() < 1e-6
 
 
 def test_a_clip_is_cut_by_level() -> None:

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tomli_w
 
 from digitd.daemon import bundle
 from digitd.daemon.spotter import Spotter
@@ -149,6 +151,42 @@ def test_a_bundle_is_evaluated_through_the_pipeline(
         "evaluation.png",
         "metrics.json",
     }
+
+
+def test_bundles_that_left_others_out_are_read_together(digitd: Digitd, trained: Path, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        assert digitd("export", trained, "--name", name, "--out", tmp_path).returncode == 0
+    done = digitd("evaluate", tmp_path / "one", tmp_path / "other", "--out", tmp_path / "found")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "one/metrics.json").read_text())["test"]["always"]
+    n_words = metrics["words"]
+    right = metrics["right"]["right"]
+    assert f"| all, {2 * n_words} words | {100 * right / n_words:.1f} % " in done.stdout
+    assert f"| synthetic-flite, {2 * n_words} words |" in done.stdout
+    assert (tmp_path / "found/left-out.md").read_text() in done.stdout
+    refused = digitd("evaluate", tmp_path / "one", "study64")
+    assert (refused.returncode, "release the bundle again" in refused.stderr) == (2, True)
+    refused = digitd("evaluate", tmp_path / "one", "stranger", "--on", "x.toml")
+    assert (refused.returncode, "several bundles are not heard anew" in refused.stderr) == (2, True)
+
+
+def test_networks_that_hear_a_stream_are_swept(digitd: Digitd, run_file: Path, tmp_path: Path) -> None:
+    run = (
+        run_file.read_text()
+        .replace("epochs = 3", "epochs = 1")
+        .replace('folder = "voices"', f'folder = "{run_file.parent / "voices"}"')
+    )
+    tables = tomllib.loads(run)
+    split = {"name": "strangers", **tables.pop("split")}
+    rows = [{"name": name, "groups": ["networks"], "network": name} for name in ("tempo_small", "separable")]
+    del tables["name"], tables["network"]
+    study = {"name": "networks", "title": "Networks", "base": tables, "splits": [split], "rows": rows}
+    (tmp_path / "study.toml").write_text(tomli_w.dumps(study))
+    done = digitd("sweep", tmp_path / "study.toml", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    report = (tmp_path / "out/report.md").read_text()
+    assert "2 of 2 trainings finished" in report
+    assert "s for scenes" in report
 
 
 def test_a_damaged_network_is_told(digitd: Digitd, trained: Path, tmp_path: Path) -> None:
