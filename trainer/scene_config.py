@@ -10,8 +10,8 @@ class SceneConfig:
     """What scenes are made of; each share is of what is said or heard in them."""
 
     length_s: float = setting(4.0, at_least=1, at_most=60)
-    digits: float = setting(0.6, at_least=0, at_most=1)
-    words: float = setting(0.18, at_least=0, at_most=1)
+    digits: float = setting(0.58, at_least=0, at_most=1)
+    words: float = setting(0.22, at_least=0, at_most=1)
     speech: float = setting(0.1, at_least=0, at_most=1)
     halves: float = setting(0.05, at_least=0, at_most=1)
     """Halves of digits."""
