@@ -36,7 +36,7 @@ def measure(recording: Path) -> tuple[float, float]:
 def step_times_ms(name: str, scratch: Path) -> tuple[int, list[float]]:
     """Parameters of a network, and milliseconds that RUNS seconds of sound take it, one step an output."""
     from digitd.daemon.session import open_session
-    from digitd.daemon.spotter import STATE
+    from digitd.daemon.spotter import NEXT_STATE, STATE
     from digitd.daemon.stream_features import StreamSpec
     from digitd.export import stream_convert
     from digitd.trainer.networks import stream
@@ -50,7 +50,7 @@ def step_times_ms(name: str, scratch: Path) -> tuple[int, list[float]]:
     for _ in range(10 * RUNS):
         began_s = time.perf_counter()
         for _ in range(steps):
-            _, state = session.run(None, {stream_convert.INPUT: frames, STATE: state})
+            (state,) = session.run([NEXT_STATE], {stream_convert.INPUT: frames, STATE: state})
         times_ms.append(1e3 * (time.perf_counter() - began_s))
     return model.count_params(), times_ms
 
