@@ -97,7 +97,7 @@ def _row(title: str, shares: dict[Mode, list[dict[str, Any]]]) -> str:
 def _ladders(folds: Sequence[dict[str, Any]]) -> str:
     rows = []
     for mode in MODES:
-        ladders = [fold[mode]["snr_db"]["unseen"] for fold in folds]
+        ladders = [fold[mode]["snr_db"]["unseen"] for fold in folds if "unseen" in fold[mode]["snr_db"]]
         for title in ("all", "fsdd"):
             found = [
                 [ladder[str(snr)] if title == "all" else ladder[str(snr)]["corpora"].get(title) for ladder in ladders]
@@ -110,16 +110,22 @@ def _ladders(folds: Sequence[dict[str, Any]]) -> str:
 
 
 def _silence(folds: Sequence[dict[str, Any]]) -> str:
-    words = {mode: _pooled([fold[mode]["other_words_with_a_digit"] for fold in folds]) for mode in MODES}
-    rows = [f"| other words giving one, of {words[MODES[0]]['total']} | {' | '.join(map(percent, words.values()))} |"]
+    """Of the folds that left such recordings out."""
+    rows = []
+    if having := [fold for fold in folds if "other_words_with_a_digit" in fold[MODES[0]]]:
+        words = {mode: _pooled([fold[mode]["other_words_with_a_digit"] for fold in having]) for mode in MODES}
+        shares = " | ".join(map(percent, words.values()))
+        rows.append(f"| other words giving one, of {words[MODES[0]]['total']} | {shares} |")
     for name in ("speech", "noise"):
-        whole_s = sum(fold[MODES[0]][f"{name}_s"] for fold in folds)
-        rates = [
-            sum(fold[mode][f"false_digits_per_hour_{name}"] * fold[mode][f"{name}_s"] for fold in folds) / whole_s
+        having = [fold for fold in folds if f"{name}_s" in fold[MODES[0]]]
+        whole_s = sum(fold[MODES[0]][f"{name}_s"] for fold in having)
+        n_digits = {
+            mode: sum(fold[mode][f"false_digits_per_hour_{name}"] * fold[mode][f"{name}_s"] for fold in having)
             for mode in MODES
-        ]
-        cells = " | ".join(f"{rate:.1f} an hour" for rate in rates)
-        rows.append(f"| digits in {name}, {whole_s / S_PER_HOUR:.2f} hours | {cells} |")
+        }
+        if having:
+            cells = " | ".join(f"{weighted / whole_s:.1f} an hour" for weighted in n_digits.values())
+            rows.append(f"| digits in {name}, {whole_s / S_PER_HOUR:.2f} hours | {cells} |")
     return "\n".join(rows)
 
 
