@@ -82,11 +82,11 @@ class Evaluation:
 
     @property
     def per_speaker(self) -> dict[str, dict[str, float]]:
-        """Share right of each speaker with its interval and count, the worst first."""
+        """Share right of each speaker with its interval and total, the worst first."""
         right: dict[str, list[bool]] = defaultdict(list)
         for speaker, is_right in zip(self.speakers, self.right, strict=True):
             right[speaker].append(bool(is_right))
-        rows = {who: {**share_right(sum(hits), len(hits)), "count": len(hits)} for who, hits in right.items()}
+        rows = {who: share_right(sum(hits), len(hits)) for who, hits in right.items()}
         return dict(sorted(rows.items(), key=lambda row: (row[1]["share"], row[0])))
 
     @cached_property

@@ -66,7 +66,8 @@ def _tables(evaluation: Evaluation) -> dict[str, list[list[Any]]]:
     labels, curve = evaluation.labels, evaluation.det
     confusion = [[label, *counts] for label, counts in zip(labels, evaluation.confusion.tolist(), strict=True)]
     report = [[name, *row.values()] for name, row in evaluation.report.items()]
-    speakers = [[name, *row.values()] for name, row in evaluation.per_speaker.items()]
+    columns = ("share", "low", "high", "total")
+    speakers = [[name, *(row[column] for column in columns)] for name, row in evaluation.per_speaker.items()]
     det = zip(curve.thresholds.tolist(), curve.false_alarms.tolist(), curve.misses.tolist(), strict=True)
     return {
         "confusion": [["said / heard", *labels], *confusion],

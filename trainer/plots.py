@@ -87,7 +87,7 @@ def speakers(evaluation: Evaluation, most: int = 40) -> Figure:
     shares = np.array([row["share"] for row in rows.values()])
     low = shares - [row["low"] for row in rows.values()]
     high = np.array([row["high"] for row in rows.values()]) - shares
-    names = [f"{name} ({row['count']:.0f})" for name, row in rows.items()]
+    names = [f"{name} ({row['total']:.0f})" for name, row in rows.items()]
     axis.errorbar(shares, names, xerr=np.maximum([low, high], 0), fmt="o", capsize=3)
     axis.set(xlim=(0, 1.02), ylim=(len(rows) - 0.5, -0.5), xlabel="share right, 95 % interval (recordings)")
     axis.grid(alpha=0.3)
