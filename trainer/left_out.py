@@ -12,7 +12,7 @@ from typing import Any
 from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import ConfigError
 from digitd.daemon.settings import read_text
-from digitd.models import MODELS_DIR
+from digitd.models import locate
 from digitd.trainer.field_test import MODES, S_PER_HOUR, SNRS_DB
 from digitd.trainer.run_folder import make_folder, write_whole
 from digitd.trainer.scores import percent, share_right
@@ -36,7 +36,9 @@ def pool(names_or_dirs: Sequence[str], out: Path) -> int:
 
 
 def _metrics(name_or_dir: str) -> dict[str, Any]:
-    folder = Path(name_or_dir) if Path(name_or_dir).is_dir() else MODELS_DIR / name_or_dir
+    folder = locate(name_or_dir)
+    if folder is None:
+        raise ConfigError(f"no bundle {name_or_dir!r}; name a released one or a bundle's folder")
     path = folder / "metrics.json"
     try:
         found: dict[str, Any] = json.loads(read_text(path))[PART]

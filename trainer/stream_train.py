@@ -32,6 +32,10 @@ def train(run: Run, parts: Split, folder: RunFolder) -> dict[str, Any]:
     config = run.stream
     if config is None:
         raise TrainingError(f"run {run.name!r} has no table `stream`; {run.network} hears a stream")
+    if run.training.precision not in ("auto", "float32"):
+        raise TrainingError(
+            f"training.precision = {run.training.precision!r}: {run.network} is trained in float32; leave it out"
+        )
     if config.features.frames_per_output != FRAMES_PER_OUTPUT:
         raise TrainingError(
             f"stream.features.frames_per_output = {config.features.frames_per_output} does not fit {run.network}, "

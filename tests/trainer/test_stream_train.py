@@ -189,6 +189,13 @@ def test_networks_that_hear_a_stream_are_swept(digitd: Digitd, run_file: Path, t
     assert "s for scenes" in report
 
 
+def test_a_precision_that_it_is_not_trained_in_is_refused(digitd: Digitd, run_file: Path, tmp_path: Path) -> None:
+    other = run_file.parent / "other.toml"
+    other.write_text(run_file.read_text().replace("epochs = 3", 'epochs = 3\nprecision = "mixed_float16"'))
+    done = digitd("train", other, "--out", tmp_path / "run")
+    assert (done.returncode, "is trained in float32" in done.stderr) == (2, True), done.stderr
+
+
 def test_a_damaged_network_is_told(digitd: Digitd, trained: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(trained, tmp_path / "copy"))
     (copy / "model.keras").write_bytes(b"nothing")
