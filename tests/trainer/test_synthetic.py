@@ -1,5 +1,6 @@
 """A described corpus is spoken once, the same each time, and never half; what cannot be spoken is named."""
 
+import itertools
 import logging
 import os
 from pathlib import Path
@@ -11,8 +12,8 @@ import soundfile
 from digitd.daemon.errors import ConfigError, CorpusError
 from digitd.daemon.settings import read as read_settings
 from digitd.trainer import corpora
-from digitd.trainer.corpora import synthetic
-from digitd.trainer.corpora.recording import DIGIT_WORDS, Recording
+from digitd.trainer.corpora import said, string_texts, synthetic
+from digitd.trainer.corpora.recording import DIGIT_WORDS, Recording, digit_or_word
 
 VOICES = """espeak_accents = ["en-us", "en-gb"]
 espeak_variants = ["f3", "Mr serious"]
@@ -180,3 +181,24 @@ def test_the_packaged_description_speaks_each_digit_often_and_no_homophone_of_on
     assert len(others) > 250
     said = {word for text in others for word in text.casefold().split()}
     assert said & {*DIGIT_WORDS, *HOMOPHONES, "nein"} == set()
+
+
+def test_strings_are_spoken_and_their_words_found(tmp_path: Path) -> None:
+    folder = described(tmp_path, "espeak_accents = []\nespeak_variants = []\n[[strings]]\nn_texts = 8\n")
+    found = corpora.read("synthetic", folder)
+    assert 4 <= len(found) <= 8  # what the alignment does not find again is left out
+    assert {recording.kind for recording in found} == {"string"}
+    for recording in found:
+        words = said.read(recording.path)
+        assert [word.label for word in words] == [digit_or_word(w) for w in recording.label.replace(",", "").split()]
+        assert words[-1].end_s <= soundfile.info(recording.path).duration
+    assert contents(corpora.read("synthetic", folder)) == contents(found)
+
+
+def test_texts_of_strings_are_in_the_aligners_dictionary() -> None:
+    texts = list(itertools.islice(string_texts.texts(np.random.default_rng(1)), 300))
+    assert any("oh" in text.split() for text in texts)
+    assert any("zero" in text for text in texts)
+    digits = [[w for w in text.replace(",", "").split() if digit_or_word(w).isdigit()] for text in texts]
+    assert all(2 <= len(words) <= string_texts.LONGEST for words in digits)
+    assert any(a == b for words in digits for a, b in itertools.pairwise(words))

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["word", "speech", "noise", "room"]
-"""One word; running speech; no speech at all; the impulse response of a room."""
+Kind = Literal["word", "string", "speech", "noise", "room"]
+"""One word; words with digits among them, whose places are known (see `said`); running speech; no speech at all; the
+impulse response of a room."""
 
 SYNTHETIC = "synthetic"
 """How the names of corpora begin that a program spoke."""
@@ -19,7 +20,7 @@ class Recording:
 
     path: Path
     label: str
-    """A digit "0" to "9", or the word that was said."""
+    """A digit "0" to "9", the word or the text that was said."""
     speaker: str
     """Unique over all corpora."""
     corpus: str
@@ -34,3 +35,8 @@ class Recording:
 def label_of(word: str) -> str:
     """The digit of a digit's name, any other word as it is."""
     return str(DIGIT_WORDS.index(word)) if word in DIGIT_WORDS else word
+
+
+def digit_or_word(word: str) -> str:
+    """As `label_of`, where "oh" is a digit's name: among other digits."""
+    return "0" if word == "oh" else label_of(word)

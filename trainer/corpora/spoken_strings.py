@@ -1,48 +1,45 @@
-"""Digits cut out of longer utterances, by an alignment of their text: real voices where isolated digits are rare.
+"""Strings of digits that people spoke, whole and cut into single digits, by an alignment of their text.
 
-Reads the same manifest as `manifest`, of it the rows that hold strings of digits or digits among other words. The words
-are found by pocketsphinx's forced alignment and cut once into `digitd/words` in the user's cache folder.
+Reads the same manifest as `manifest`, of it the rows that hold strings of digits or digits among other words. They are
+aligned once, into `digitd/strings` in the user's cache folder.
 """
 
 import csv
 import hashlib
 import os
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import soundfile
 import soxr
 from tqdm import tqdm
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.errors import CorpusError
-from digitd.trainer.corpora.recording import DIGIT_WORDS, Recording, label_of
+from digitd.trainer.corpora import said
+from digitd.trainer.corpora.alignment import ALIGNER_HZ, aligned, plausible
+from digitd.trainer.corpora.recording import Recording
+from digitd.trainer.corpora.said import Said
 from digitd.trainer.examples import read_mono
 
 KINDS = ("strings", "mixed")
 CORPORA = ("an4",)
 """Whose texts are what was said; moshi-numbers' are the script that was read."""
-ALIGNER_HZ = 16000
-FRAME_S = 0.01
 MARGIN_S = 0.02
-SHORTEST_S, LONGEST_S = 0.1, 1.2
-"""A digit of another length was not found where it is."""
+WHOLE = "whole.flac"
+"""Name of the utterance in its folder of the cache; the others are its digits."""
 
 
 def cache_folder() -> Path:
-    """`$DIGITD_CACHE/words`, else `digitd/words` in the user's cache folder. It may be deleted at any time."""
+    """`$DIGITD_CACHE/strings`, else `digitd/strings` in the user's cache folder. It may be deleted at any time."""
     if given := os.environ.get("DIGITD_CACHE"):
-        return Path(given) / "words"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digitd/words"
+        return Path(given) / "strings"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digitd/strings"
 
 
 def read(folder: Path) -> list[Recording]:
-    """The digits of all strings; what the cache lacks is cut first.
+    """All strings, and their digits as single words; what the cache lacks is aligned first.
 
     Raises:
         AudioError: a recording is damaged.
@@ -57,9 +54,8 @@ def read(folder: Path) -> list[Recording]:
     tasks = [(folder / row["path"], row["text"], row["speaker"], row["corpus"]) for row in rows]
     with ProcessPoolExecutor() as processes:
         found = processes.map(_cut, tasks, chunksize=20)
-        return [
-            word for words in tqdm(found, "cutting strings", len(tasks), unit="file", disable=None) for word in words
-        ]
+        bar = tqdm(found, "aligning strings", len(tasks), unit="file", disable=None)
+        return [recording for recordings in bar for recording in recordings]
 
 
 def _is_read(row: dict[str, str]) -> bool:
@@ -67,7 +63,7 @@ def _is_read(row: dict[str, str]) -> bool:
 
 
 def _cut(task: tuple[Path, str, str, str]) -> list[Recording]:
-    """The digits of one utterance."""
+    """One utterance and its digits; none of them where its text does not fit it."""
     path, text, speaker, corpus = task
     name = hashlib.sha256(f"{path.name}\t{text}".encode()).hexdigest()[:12]
     folder = cache_folder() / f"{path.stem}-{name}"
@@ -75,46 +71,27 @@ def _cut(task: tuple[Path, str, str, str]) -> list[Recording]:
         samples, rate_hz = read_mono(path)
         if rate_hz != ALIGNER_HZ:
             samples = soxr.resample(samples, rate_hz, ALIGNER_HZ)
-        _keep(folder, list(_digits(samples, text)))
-    return [Recording(file, file.stem.partition("-")[2], speaker, corpus) for file in sorted(folder.glob("*.flac"))]
+        _keep(folder, samples, aligned(samples, text))
+    whole = folder / WHOLE
+    strings = [Recording(whole, text, speaker, corpus, "string")] if whole.exists() else []
+    digits = sorted(path for path in folder.glob("*.flac") if path != whole)
+    return strings + [Recording(file, file.stem.partition("-")[2], speaker, corpus) for file in digits]
 
 
-def _keep(folder: Path, words: list[tuple[str, Samples]]) -> None:
+def _keep(folder: Path, samples: Samples, words: tuple[Said, ...]) -> None:
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         beside.mkdir(parents=True, exist_ok=True)
-        for number, (label, samples) in enumerate(words):
-            soundfile.write(beside / f"{number:02d}-{label}.flac", samples, ALIGNER_HZ)
+        if words and all(map(plausible, words)):
+            soundfile.write(beside / WHOLE, samples, ALIGNER_HZ)
+            said.table_of(beside / WHOLE).write_text(said.written(words), encoding="utf-8")
+        for number, word in enumerate(words):
+            if word.is_digit and plausible(word):
+                begin, end = (int(at_s * ALIGNER_HZ) for at_s in (word.start_s - MARGIN_S, word.end_s + MARGIN_S))
+                soundfile.write(beside / f"{number:02d}-{word.label}.flac", samples[max(0, begin) : end], ALIGNER_HZ)
         with suppress(FileExistsError):  # another process was faster
             beside.rename(folder)
     except OSError as error:
         raise CorpusError(
             f"{folder}: cannot be written ({error.strerror}); free the disk, or set $DIGITD_CACHE"
         ) from error
-
-
-@cache
-def _aligner() -> Any:
-    """One a process: it takes a tenth of a second to begin."""
-    from pocketsphinx import Decoder
-
-    return Decoder(lm=None, bestpath=False, loglevel="FATAL")
-
-
-def _digits(samples: Samples, text: str) -> Iterator[tuple[str, Samples]]:
-    """Label and samples of each digit of float32 [n_samples] at ALIGNER_HZ."""
-    aligner = _aligner()
-    try:
-        aligner.set_align_text(text)
-        aligner.start_utt()
-        aligner.process_raw((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes(), full_utt=True)
-        aligner.end_utt()
-        segments = list(aligner.seg()) if aligner.hyp() else []
-    except (RuntimeError, ValueError):  # a word that is not in its dictionary
-        return
-    for segment in segments:
-        word = segment.word.partition("(")[0]
-        start_s, end_s = segment.start_frame * FRAME_S, (segment.end_frame + 1) * FRAME_S
-        if word in (*DIGIT_WORDS, "oh") and SHORTEST_S <= end_s - start_s <= LONGEST_S:
-            begin, end = int((start_s - MARGIN_S) * ALIGNER_HZ), int((end_s + MARGIN_S) * ALIGNER_HZ)
-            yield ("0" if word == "oh" else label_of(word)), samples[max(0, begin) : end]

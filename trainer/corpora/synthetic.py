@@ -13,10 +13,11 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +30,9 @@ from digitd.daemon.audio import Samples
 from digitd.daemon.errors import CorpusError
 from digitd.daemon.settings import nearest, setting
 from digitd.daemon.settings import read as read_settings
-from digitd.trainer.corpora.recording import SYNTHETIC, Recording, label_of
+from digitd.trainer.corpora import said, string_texts
+from digitd.trainer.corpora.alignment import aligned, plausible
+from digitd.trainer.corpora.recording import SYNTHETIC, Kind, Recording, label_of
 
 DESCRIPTION = "voices.toml"
 PACKAGED = Path(str(importlib.resources.files("digitd.trainer"))) / "templates" / DESCRIPTION
@@ -59,10 +62,19 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Strings:
+    """Texts of digit strings, made by `string_texts`, each spoken by one voice and aligned."""
+
+    n_texts: int = setting(at_least=1, at_most=100_000)
+    """So many are tried; one that the alignment does not find again in its speech is left out."""
+
+
+@dataclass(frozen=True)
 class Description:
     """What is spoken and in which voices; each range is `[lowest, highest]`, and both may be drawn."""
 
-    words: tuple[Words, ...]
+    words: tuple[Words, ...] = ()
+    strings: tuple[Strings, ...] = ()
     seed: int = setting(1, at_least=0, at_most=2**32 - 1)
     espeak_accents: tuple[str, ...] = ("en-us", "en-gb")
     """Languages of `espeak-ng --voices`; empty: flite speaks alone."""
@@ -81,6 +93,8 @@ class Description:
     """Flite's `int_f0_target_mean`; the voice rms does not follow it."""
 
     def __post_init__(self) -> None:
+        if not self.words and not self.strings:
+            raise ValueError("nothing is spoken; give [[words]] or [[strings]]")
         texts = [text.casefold() for words in self.words for text in words.texts]
         if twice := sorted({text for text in texts if texts.count(text) > 1}):
             raise ValueError(f"text {twice[0]!r} stands there twice; keep one")
@@ -132,11 +146,15 @@ def read(folder: Path) -> list[Recording]:
     missing = [task for task in tasks if not task.recording.path.exists()]
     if missing:
         _check_names(description, path)
-        with tempfile.TemporaryDirectory(prefix="digitd-") as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
-            spoken = pool.map(partial(_make, scratch=Path(scratch)), missing)
+        with tempfile.TemporaryDirectory(prefix="digitd-") as scratch, ProcessPoolExecutor() as pool:
+            spoken = pool.map(partial(_make, scratch=Path(scratch)), missing, chunksize=20)
             for _ in tqdm(spoken, desc="speaking", total=len(missing), unit="file", disable=None):
                 pass
-    return [task.recording for task in tasks]
+    return [task.recording for task in tasks if task.recording.kind != "string" or _found_again(task)]
+
+
+def _found_again(task: _Task) -> bool:
+    return bool(said.read(task.recording.path))
 
 
 def _tasks(description: Description, folder: Path) -> Iterator[_Task]:
@@ -145,11 +163,18 @@ def _tasks(description: Description, folder: Path) -> Iterator[_Task]:
         for text in words.texts:
             label = words.label or label_of(text)
             for voice in dict.fromkeys(_drawn(description, variants, text, words.n_voices_per_text)):
-                name = f"{voice.engine}-{voice.name}"
-                key = hashlib.sha256(repr((text, voice.engine, voice.options)).encode()).hexdigest()[:8]
-                path = folder / _slug(label) / f"{name}-{voice.manner}_{key}.flac"
-                corpus, speaker = f"{SYNTHETIC}-{voice.engine}", f"{SYNTHETIC}-{name}"
-                yield _Task(text, voice, Recording(path, label, speaker, corpus, words.kind))
+                yield _task(folder / _slug(label), text, voice, label, words.kind)
+    for strings in description.strings:
+        generator = np.random.default_rng([description.seed, strings.n_texts])
+        for text in dict.fromkeys(islice(string_texts.texts(generator), strings.n_texts)):
+            yield _task(folder / "strings", text, next(_drawn(description, variants, text, 1)), text, "string")
+
+
+def _task(folder: Path, text: str, voice: Voice, label: str, kind: Kind) -> _Task:
+    name = f"{voice.engine}-{voice.name}"
+    key = hashlib.sha256(repr((text, voice.engine, voice.options)).encode()).hexdigest()[:8]
+    path = folder / f"{name}-{voice.manner}_{key}.flac"
+    return _Task(text, voice, Recording(path, label, f"{SYNTHETIC}-{name}", f"{SYNTHETIC}-{voice.engine}", kind))
 
 
 def _slug(label: str) -> str:
@@ -224,10 +249,13 @@ def _make(task: _Task, scratch: Path) -> None:
     """One file, whole or not at all."""
     path = task.recording.path
     flac = io.BytesIO()
-    soundfile.write(flac, _spoken(task, scratch / f"{path.stem}.wav"), RATE_HZ, format="FLAC")
+    samples = _spoken(task, scratch / f"{path.stem}.wav")
+    soundfile.write(flac, samples, RATE_HZ, format="FLAC")
     beside = path.with_name(f".{path.stem}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if task.recording.kind == "string":  # first: where the speech is, its words are
+            said.table_of(path).write_text(_aligned(samples, task.text), encoding="utf-8")
         beside.write_bytes(flac.getvalue())
         beside.replace(path)
     except OSError as error:
@@ -236,6 +264,12 @@ def _make(task: _Task, scratch: Path) -> None:
         raise CorpusError(
             f"{path}: speech cannot be kept ({error.strerror}); free the disk, or give a folder that may be written"
         ) from error
+
+
+def _aligned(samples: Samples, text: str) -> str:
+    """The table of the words; empty where they are not found again."""
+    words = aligned(samples, text.replace(",", ""))
+    return said.written(words) if all(map(plausible, words)) else ""
 
 
 def _spoken(task: _Task, wav: Path) -> Samples:
