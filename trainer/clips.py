@@ -10,7 +10,9 @@ from tqdm import tqdm
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.vad import FRAME_MS
+from digitd.trainer.corpora import said
 from digitd.trainer.corpora.recording import Recording
+from digitd.trainer.corpora.said import Said
 from digitd.trainer.examples import read_mono
 
 WORD_RANGE_DB = 35.0
@@ -32,6 +34,8 @@ class Clip:
     """int16 [n_samples]; half the memory of floats."""
     levels_dbfs: NDArray[np.float32]
     """float32 [n_frames], of each FRAME_MS."""
+    words: tuple[Said, ...] = ()
+    """Of a string, which lie where in it."""
 
     @property
     def samples(self) -> Samples:
@@ -48,6 +52,7 @@ def load(recordings: Iterable[Recording], rate_hz: int, title: str) -> list[Clip
 
     Raises:
         AudioError: a recording is damaged.
+        CorpusError: a string's table of words is.
     """
     clips = []
     for recording in tqdm(list(recordings), desc=f"loading {title}", unit="file", disable=None):
@@ -55,7 +60,8 @@ def load(recordings: Iterable[Recording], rate_hz: int, title: str) -> list[Clip
         peak = float(np.abs(samples).max(initial=0.0))
         if peak > 0:
             pcm = np.round(samples / peak * PCM16_PEAK).astype(np.int16)
-            clips.append(Clip(recording, pcm, levels(samples, rate_hz)))
+            words = said.read(recording.path) if recording.kind == "string" else ()
+            clips.append(Clip(recording, pcm, levels(samples, rate_hz), words))
     return clips
 
 

@@ -16,7 +16,13 @@ class SceneConfig:
     halves: float = setting(0.05, at_least=0, at_most=1)
     """Halves of digits."""
     doubles: float = setting(0.05, at_least=0, at_most=1)
-    """Two digits, or a digit and a word, run together."""
+    """Two digits, or a digit and a word, run together: no digit. For a network that hears isolated digits."""
+    strings: float = setting(0.0, at_least=0, at_most=1)
+    """Digits one after the other: each is a digit. For a network that hears connected digits."""
+    glued: float = setting(0.0, at_least=0, at_most=1)
+    """A digit run together with other words: a digit where only one comes before, none where one follows."""
+    recorded: float = setting(0.5, at_least=0, at_most=1)
+    """Share of recorded strings among the strings; the others are put together of single digits."""
     things: float = setting(0.06, at_least=0, at_most=1)
     """Taps, breaths, tones."""
     tight: float = setting(0.25, at_least=0, at_most=1)

@@ -10,10 +10,18 @@ from numpy.typing import NDArray
 from digitd.daemon.audio import Samples
 from digitd.trainer import augment
 from digitd.trainer.clips import WORD_RANGE_DB, Clip
+from digitd.trainer.corpora.said import Said
+from digitd.trainer.phrases import Phrase, StringCast
 from digitd.trainer.scene_config import SceneConfig, Timing
 
 UNKNOWN = -1
 """Target of a moment at which any answer will do."""
+LONGEST_STRING_S = 3.2
+"""Of a longer string, a scene holds only the end."""
+PAUSE_S = 0.12
+"""A word that ends so long before the next is not glued to it."""
+UNSURE = frozenset(("o", "oh", "to", "too", "two", "for", "won", "ate"))
+"""Within a string nobody knows whether these were meant as digits."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,28 @@ class Scene:
     """float32 [n_samples]."""
     targets: NDArray[np.int8]
     """int8 [n_outputs]: which digit has just ended; n_labels where none has; UNKNOWN."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """The end of a word after which something is due."""
+
+    label: str | None
+    """The digit; None where any answer will do."""
+    end: int
+    """Sample within the item."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that is heard."""
+
+    samples: Samples
+    """float32 [n_samples]."""
+    start: int
+    end: int
+    """Of what is heard in it; the next item follows its end."""
+    dues: tuple[Due, ...] = ()
 
 
 class Cast:
@@ -63,6 +93,7 @@ class Stock:
     digits: Cast
     words: Cast
     speech: Cast
+    strings: StringCast
     noises: Sequence[Samples]
     responses: Sequence[Samples]
 
@@ -87,7 +118,8 @@ class SceneMaker:
         at = 0 if silent else int(g.uniform(0.1, 0.8) * rate_hz)
         loudness_db = g.uniform(-32, 0)
         while not silent and at < len(said) - rate_hz // 4:
-            samples, label, start, end = self._item(g)
+            item = self._item(g)
+            samples, start, end = item.samples, item.start, item.end
             samples = samples * np.float32(
                 10 ** ((loudness_db + g.uniform(-5, 5)) / 20) / max(np.abs(samples).max(), 1e-9)
             )
@@ -96,8 +128,8 @@ class SceneMaker:
             power = float((samples[start:end] ** 2).mean()) if end > start else 0.0
             if power > 0:
                 levels.append(power)
-            if label is not None:
-                self._mark(targets, self._labels.index(label), (at + end) / rate_hz)
+            for due in item.dues:
+                self._mark(targets, due.label, (at + due.end) / rate_hz)
             at += end + int(self._gap_s(g) * rate_hz)
         if not silent and g.random() < config.reverberant:
             said = augment.room(said, rate_hz, self._stock.responses, g)
@@ -114,32 +146,43 @@ class SceneMaker:
         low, high = self._config.gap_low_s, self._config.gap_high_s
         return float(low + (high - low) * g.random() ** 2)
 
-    def _mark(self, targets: NDArray[np.int8], label: int, end_s: float) -> None:
+    def _mark(self, targets: NDArray[np.int8], label: str | None, end_s: float) -> None:
         timing = self._timing
         times_s = (np.arange(len(targets)) + 1) * self._output_s - end_s
         targets[(times_s > timing.settled_s - timing.margin_s) & (times_s < timing.over_s + timing.margin_s)] = UNKNOWN
-        targets[(times_s >= timing.settled_s) & (times_s <= timing.over_s)] = label
+        if label is not None:
+            due = (times_s >= timing.settled_s) & (times_s <= timing.over_s)
+            targets[due] = self._labels.index(label)
 
-    def _item(self, g: np.random.Generator) -> tuple[Samples, str | None, int, int]:
-        """Samples, the digit they are, and begin and end of what is heard in them."""
+    def _item(self, g: np.random.Generator) -> Item:
+        """What comes next."""
         config = self._config
-        shares = np.array([config.digits, config.words, config.speech, config.halves, config.doubles, config.things])
-        kind = int(np.searchsorted(np.cumsum(shares / shares.sum()), g.random()))
-        if kind == 0:
-            label = self._labels[g.integers(len(self._labels))]
-            return (*self._spoken(self._stock.digits.draw(g, label), g, label),)
-        if kind == 1:
-            return self._spoken(self._stock.words.draw(g), g, None)
-        if kind == 2:
-            return self._excerpt(g)
-        if kind == 3:
-            return self._half(g)
-        if kind == 4:
-            return self._double(g)
-        sound = augment.thing(self._rate_hz, g)
-        return sound, None, 0, len(sound)
+        makers = (
+            (config.digits, self._digit),
+            (config.words, self._word),
+            (config.speech, self._excerpt),
+            (config.halves, self._half),
+            (config.doubles, self._double),
+            (config.things, self._thing),
+            (config.strings, self._string),
+            (config.glued, self._glued),
+        )
+        shares = np.cumsum([share for share, _ in makers])
+        return makers[int(np.searchsorted(shares / shares[-1], g.random()))][1](g)
 
-    def _spoken(self, clip: Clip, g: np.random.Generator, label: str | None) -> tuple[Samples, str | None, int, int]:
+    def _digit(self, g: np.random.Generator) -> Item:
+        label = self._labels[g.integers(len(self._labels))]
+        item = self._spoken(self._stock.digits.draw(g, label), g)
+        return Item(item.samples, item.start, item.end, (Due(label, item.end),))
+
+    def _word(self, g: np.random.Generator) -> Item:
+        return self._spoken(self._stock.words.draw(g), g)
+
+    def _thing(self, g: np.random.Generator) -> Item:
+        sound = augment.thing(self._rate_hz, g)
+        return Item(sound, 0, len(sound))
+
+    def _spoken(self, clip: Clip, g: np.random.Generator) -> Item:
         """A clip, cut more or less close, by a varied voice."""
         rate_hz, whole = self._rate_hz, clip.samples
         range_db, margin_s = WORD_RANGE_DB, 0.05
@@ -158,32 +201,53 @@ class SceneMaker:
         spoken = spoken.copy()
         spoken[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
         spoken[len(spoken) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        return spoken, label, start, end
+        return Item(spoken, start, end)
 
-    def _excerpt(self, g: np.random.Generator) -> tuple[Samples, str | None, int, int]:
+    def _excerpt(self, g: np.random.Generator) -> Item:
         clip = self._stock.speech.draw(g)
         start_s, end_s = clip.span_s()
         whole = clip.samples[int(start_s * self._rate_hz) : int(end_s * self._rate_hz)]
         length = int(g.uniform(0.4, 3.0) * self._rate_hz)
         begin = int(g.integers(max(1, len(whole) - length)))
         spoken = augment.voice(whole[begin : begin + length], self._rate_hz, g)
-        return spoken, None, 0, len(spoken)
+        return Item(spoken, 0, len(spoken))
 
-    def _half(self, g: np.random.Generator) -> tuple[Samples, str | None, int, int]:
-        spoken, _, start, end = self._spoken(self._stock.digits.draw(g), g, None)
-        middle = start + int((end - start) * g.uniform(0.3, 0.55))
-        half = spoken[:middle] if g.random() < 0.5 else spoken[middle:]
-        return half, None, 0, len(half)
+    def _half(self, g: np.random.Generator) -> Item:
+        digit = self._spoken(self._stock.digits.draw(g), g)
+        middle = digit.start + int((digit.end - digit.start) * g.uniform(0.3, 0.55))
+        half = digit.samples[:middle] if g.random() < 0.5 else digit.samples[middle:]
+        return Item(half, 0, len(half))
 
-    def _double(self, g: np.random.Generator) -> tuple[Samples, str | None, int, int]:
-        digit = self._spoken(self._stock.digits.draw(g), g, None)
-        other = self._spoken((self._stock.digits if g.random() < 0.5 else self._stock.words).draw(g), g, None)
-        (first, _, _, end), (second, _, start, second_end) = (digit, other) if g.random() < 0.5 else (other, digit)
-        at = max(0, end - start + int(g.uniform(-0.06, 0.03) * self._rate_hz))
-        together = np.zeros(max(len(first), at + len(second)), np.float32)
-        together[: len(first)] += first
-        together[at : at + len(second)] += second
-        return together, None, 0, min(len(together), at + second_end)
+    def _double(self, g: np.random.Generator) -> Item:
+        digit = self._spoken(self._stock.digits.draw(g), g)
+        other = self._spoken((self._stock.digits if g.random() < 0.5 else self._stock.words).draw(g), g)
+        return self._together([digit, other] if g.random() < 0.5 else [other, digit], g)
+
+    def _glued(self, g: np.random.Generator) -> Item:
+        words = [self._word(g) for _ in range(int(g.integers(1, 2, endpoint=True)))]
+        words.insert(int(g.integers(len(words), endpoint=True)), self._digit(g))
+        return self._together(words, g)
+
+    def _together(self, items: Sequence[Item], g: np.random.Generator) -> Item:
+        """Run together; what is due after the last is due after all."""
+        begins, at = [0], items[0].end
+        for item in items[1:]:
+            begins.append(max(0, at - item.start + int(g.uniform(-0.06, 0.03) * self._rate_hz)))
+            at = begins[-1] + item.end
+        together = np.zeros(max(b + len(item.samples) for b, item in zip(begins, items, strict=True)), np.float32)
+        for begin, item in zip(begins, items, strict=True):
+            together[begin : begin + len(item.samples)] += item.samples
+        end = min(len(together), at)
+        return Item(together, 0, end, tuple(Due(due.label, end) for due in items[-1].dues))
+
+    def _string(self, g: np.random.Generator) -> Item:
+        strings = self._stock.strings
+        recorded = strings.has_recorded and (not strings.has_composed or g.random() < self._config.recorded)
+        phrase = strings.recorded(g, LONGEST_STRING_S) if recorded else strings.composed(g)[1]
+        spoken = augment.voice(phrase.samples, self._rate_hz, g)
+        scale = len(spoken) / max(len(phrase.samples), 1) * self._rate_hz
+        due = tuple(Due(label, int(end_s * scale)) for label, end_s in dues(phrase))
+        return Item(spoken, int(phrase.words[0].start_s * scale), int(phrase.words[-1].end_s * scale), due)
 
     def _background(self, levels: list[float], n_samples: int, g: np.random.Generator) -> Samples:
         if g.random() >= self._config.noisy and levels:
@@ -215,3 +279,21 @@ class SceneMaker:
             spoken = spoken / np.float32(np.sqrt((spoken**2).mean()) + 1e-6)
             voices += np.resize(np.roll(spoken, int(g.integers(len(spoken)))), n_samples)
         return voices
+
+
+def dues(phrase: Phrase) -> list[tuple[str | None, float]]:
+    """Digit, or None where any answer will do, and end of the words of a phrase after which something may be due."""
+    found: list[tuple[str | None, float]] = []
+    words = phrase.words
+    for word, before, after in zip(words, (None, *words), (*words[1:], None), strict=False):
+        if word.is_digit:
+            sure = _lets_go(word, after) and not (before and before.label.endswith("ty"))
+            found.append((word.label if sure else None, word.end_s))
+        elif word.label in UNSURE:
+            found.append((None, word.end_s))
+    return found
+
+
+def _lets_go(word: Said, after: Said | None) -> bool:
+    """Whether a digit, a pause or nothing follows."""
+    return after is None or after.is_digit or after.start_s - word.end_s >= PAUSE_S

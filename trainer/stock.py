@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from digitd.daemon.errors import CorpusError
 from digitd.trainer import clips
 from digitd.trainer.corpora.recording import DIGIT_WORDS, Recording
+from digitd.trainer.phrases import StringCast
 from digitd.trainer.scenes import Cast, Stock
 
 HOMOPHONES = frozenset(("to", "too", "tu", "for", "fore", "ate", "won", "oh", "o", "owe", "nein", "sicks"))
@@ -14,6 +15,8 @@ HOMOPHONES = frozenset(("to", "too", "tu", "for", "fore", "ate", "won", "oh", "o
 WORDS_SYNTHETIC = 0.4
 SPEECH_SYNTHETIC = 0.2
 """Shares of synthetic voices where no digit is said."""
+STRINGS_SYNTHETIC = 0.55
+"""The same among recorded strings: of people there are a few hundred."""
 
 
 def is_negative(recording: Recording, labels: Sequence[str]) -> bool:
@@ -43,6 +46,7 @@ def stock(recordings: Iterable[Recording], labels: Sequence[str], rate_hz: int, 
         if not members:
             raise CorpusError(f"the {title} part has no {what}, of which scenes are made; add a corpus that has")
     digits, words, speech = (clips.load(members, rate_hz, f"{title}: {what}") for what, members in chosen.items())
+    strings = clips.load([r for r in recordings if r.kind == "string"], rate_hz, f"{title}: strings")
     sounds = {
         kind: [clip.samples for clip in clips.load([r for r in recordings if r.kind == kind], rate_hz, title)]
         for kind in ("noise", "room")
@@ -51,6 +55,7 @@ def stock(recordings: Iterable[Recording], labels: Sequence[str], rate_hz: int, 
         Cast(digits, synthetic),
         Cast(words, WORDS_SYNTHETIC),
         Cast(speech, SPEECH_SYNTHETIC),
+        StringCast(strings, digits, STRINGS_SYNTHETIC, rate_hz),
         sounds["noise"],
         sounds["room"],
     )

@@ -1,15 +1,19 @@
 """Scenes: what is said where, the same for the same seed, and only where it is true."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from digitd.daemon.errors import CorpusError
 from digitd.trainer import augment, clips, codec, corpora
 from digitd.trainer.corpora.recording import Recording
+from digitd.trainer.corpora.said import Said
+from digitd.trainer.phrases import Phrase, StringCast
 from digitd.trainer.scene_config import SceneConfig, Timing
-from digitd.trainer.scenes import UNKNOWN, Cast, SceneMaker, Stock
+from digitd.trainer.scenes import UNKNOWN, Cast, SceneMaker, Stock, dues
 from digitd.trainer.stock import is_negative, stock
 
 pytestmark = pytest.mark.train
@@ -24,10 +28,22 @@ def spoken(spoken_digits: Path) -> list[clips.Clip]:
     return clips.load(corpora.read("fsdd", spoken_digits), RATE_HZ, "test")
 
 
+TIMING = Timing(settled_s=0.06, over_s=0.22, margin_s=0.06)
+"""Of connected digits."""
+
+
 def maker(spoken: list[clips.Clip], **shares: float) -> SceneMaker:
     cast = Cast(spoken, 0.0)
     config = SceneConfig(**{"reverberant": 0.0, "noise_only": 0.0, "noisy": 0.0, **shares})
-    return SceneMaker(Stock(cast, cast, cast, (), ()), LABELS, config, Timing(), RATE_HZ, OUTPUT_S)
+    strings = StringCast([], spoken, 0.0, RATE_HZ)
+    return SceneMaker(
+        Stock(cast, cast, cast, strings, (), ()),
+        LABELS,
+        config,
+        TIMING if "strings" in shares else Timing(),
+        RATE_HZ,
+        OUTPUT_S,
+    )
 
 
 ONLY_DIGITS = {"digits": 1.0, "words": 0.0, "speech": 0.0, "halves": 0.0, "doubles": 0.0, "things": 0.0}
@@ -61,6 +77,65 @@ def test_nothing_else_is_a_digit(spoken: list[clips.Clip], what: str) -> None:
         scene = maker(spoken, **shares).make([3, n])
         assert (scene.targets == NONE).all()
         assert np.abs(scene.samples).max() <= 1
+
+
+def runs(targets: NDArray[np.int8]) -> list[tuple[int, int]]:
+    """Each digit that is due and for how many outputs."""
+    return [(label, len(list(run))) for label, run in itertools.groupby(targets.tolist()) if 0 <= label < NONE]
+
+
+def test_each_digit_of_a_string_is_due(spoken: list[clips.Clip]) -> None:
+    shares = {**dict.fromkeys(ONLY_DIGITS, 0.0), "strings": 1.0}
+    made = [maker(spoken, **shares).make([5, n]) for n in range(20)]
+    due = [each for scene in made for each in runs(scene.targets)]
+    assert len(due) > 3 * len(made)
+    assert all(n <= 2 * 5 for _, n in due)  # a digit twice may be due without a break
+    assert {label for label, _ in due} == set(range(10))
+
+
+def test_a_digit_that_a_word_follows_at_once_is_none(spoken: list[clips.Clip]) -> None:
+    shares = {**dict.fromkeys(ONLY_DIGITS, 0.0), "glued": 1.0}
+    made = [maker(spoken, **shares).make([6, n]) for n in range(40)]
+    n_due = [len(runs(scene.targets)) for scene in made]
+    assert any(n_due)
+    assert np.mean(n_due) < 2  # of some three items in each scene
+
+
+def said(*labels: str, gap_s: float = 0.0) -> Phrase:
+    words = tuple(Said(label, n * (0.3 + gap_s), n * (0.3 + gap_s) + 0.3) for n, label in enumerate(labels))
+    return Phrase(np.zeros(1, np.float32), words)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "due"),
+    [
+        (said("5", "5", "1"), ["5", "5", "1"]),
+        (said("5", "please"), [None]),  # another word follows at once
+        (said("5", "please", gap_s=0.2), ["5"]),
+        (said("number", "5"), ["5"]),
+        (said("twenty", "5", "4"), [None, "4"]),
+        (said("a", "o", "2"), [None, "2"]),
+    ],
+)
+def test_what_is_due_in_a_phrase(phrase: Phrase, due: list[str | None]) -> None:
+    assert [label for label, _ in dues(phrase)] == due
+
+
+def test_a_stretch_of_a_recorded_string_begins_between_its_words() -> None:
+    words = tuple(Said(str(n), n * 0.5 + 0.1, n * 0.5 + 0.5) for n in range(10))
+    pcm = np.zeros(6 * RATE_HZ, np.int16)
+    for word in words:
+        pcm[int(word.start_s * RATE_HZ) : int(word.end_s * RATE_HZ)] = 20000
+    clip = clips.Clip(Recording(Path("x"), "text", "s", "c", "string"), pcm, np.zeros(1, np.float32), words)
+    cast, generator = StringCast([clip], [], 0.0, RATE_HZ), np.random.default_rng(0)
+    firsts = set()
+    for _ in range(30):
+        phrase = cast.recorded(generator, 3.2)
+        firsts.add(phrase.words[0].label)
+        for word in phrase.words:
+            middle = phrase.samples[int((word.start_s + 0.02) * RATE_HZ) : int((word.end_s - 0.02) * RATE_HZ)]
+            assert (middle > 0.5).all()
+    assert len(firsts) > 5
 
 
 def test_samples_are_sixteen_bits(spoken: list[clips.Clip]) -> None:

@@ -17,12 +17,17 @@ POOLED_OUTPUTS = 18
 
 def layers(frames: Any, n_outputs: int, past: Past) -> Any:
     """Front of (24, 32) channels, six residual convolutions, pools over 18 outputs, one logit an output."""
+    return pooled_over(POOLED_OUTPUTS, frames, n_outputs, past)
+
+
+def pooled_over(pooled_outputs: int, frames: Any, n_outputs: int, past: Past) -> Any:
+    """The same with pools over so many outputs."""
     x = front(frames, past, (24, 32), WIDTH)
     for dilation in DILATIONS:
         x = residual(x, past, dilation)
-    recent = past.before(x, POOLED_OUTPUTS - 1)
-    loudest = keras.layers.MaxPooling1D(POOLED_OUTPUTS, 1)(recent)
-    usual = keras.layers.AveragePooling1D(POOLED_OUTPUTS, 1)(recent)
+    recent = past.before(x, pooled_outputs - 1)
+    loudest = keras.layers.MaxPooling1D(pooled_outputs, 1)(recent)
+    usual = keras.layers.AveragePooling1D(pooled_outputs, 1)(recent)
     x = keras.layers.Concatenate()([x, loudest, usual])
     x = keras.layers.Dropout(0.2)(normalised(keras.layers.Dense(WIDTH, use_bias=False)(x)))
     return keras.layers.Dense(n_outputs, name="logits")(x)
