@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": (DAEMON, "follow the events of a running daemon's socket"),
     "mode": (DAEMON, "switch a running daemon's mode through its socket"),
     "models": (DAEMON, "list the released bundles"),
+    "transcribe": ("digitd.daemon.transcribe_cli", "write down the digit strings of many recordings"),
     "data": ("digitd.trainer.data_cli", "fetch a public data set, checked and with its licence"),
     "train": ("digitd.trainer.cli", "train a network from a TOML run file"),
     "sweep": ("digitd.trainer.sweep_cli", "run the rows of a study, some or all, and write its report"),
@@ -35,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 def parser() -> argparse.ArgumentParser:
     """The top-level command line, without the subcommands' own arguments."""
-    listing = "\n".join(f"  {name:<9} {text}" for name, (_, text) in COMMANDS.items())
+    listing = "\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items())
     top = argparse.ArgumentParser(
         prog="digitd",
         description=digitd.__doc__,
@@ -68,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "digitd":
             raise
-        extra = "cpu" if module_name == DAEMON else "train"
+        extra = "cpu" if module_name.startswith("digitd.daemon.") else "train"
         print(f"digitd: error: {arguments.command} needs {error.name}: pip install 'digitd[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,0 +1,90 @@
+"""`digitd transcribe`: the strings of many recordings, with a progress bar."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, get_args
+
+from digitd import models
+from digitd.daemon.command import Command
+from digitd.daemon.errors import ConfigError, SinkError
+from digitd.daemon.transcribe import Format, Transcript, header, rows, transcripts
+
+
+def _add_transcribe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a WAV or FLAC file")
+    parser.add_argument(
+        "--format",
+        choices=get_args(Format),
+        default="text",
+        help="text (default: a string a line), jsonl (a recording a line), csv (a string a row)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="written whole or not at all (default standard output)"
+    )
+    parser.add_argument("--processes", type=int, metavar="N", help="recordings at once (default: all cores)")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a digitd.toml; [model], [segmenter], [string] count"
+    )
+    parser.add_argument("--model", metavar="NAME|DIR", help=f"a bundle (default {models.DEFAULT_MODEL})")
+    parser.add_argument("--provider", metavar="PROVIDER", help="auto (default), cpu or cuda")
+    parser.add_argument("--mode", metavar="MODE", help="always (default) or entry (nothing but digits is expected)")
+
+
+def _transcribe(arguments: argparse.Namespace) -> int:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each process has a core
+    from tqdm import tqdm
+
+    from digitd.daemon.config import compose
+    from digitd.daemon.sinks.sink import ReaderGone
+
+    n_processes = arguments.processes if arguments.processes is not None else os.cpu_count() or 1
+    if n_processes < 1:
+        raise ConfigError(f"--processes {n_processes} must be at least 1")
+    given = {"name": arguments.model, "mode": arguments.mode, "provider": arguments.provider}
+    config = compose(arguments.config, {"model": {key: value for key, value in given.items() if value is not None}})
+    broken: list[Transcript] = []
+    with suppress(ReaderGone), _written(arguments.out) as write:
+        write(header(arguments.format))
+        found = transcripts(arguments.files, config, n_processes)
+        bar = tqdm(found, "transcribing", len(arguments.files), unit="file", disable=None, leave=False)
+        for transcript, lines in rows(bar, arguments.format):
+            write(lines)
+            if transcript.problem:
+                broken.append(transcript)
+    for transcript in broken:
+        print(f"digitd: error: {transcript.problem}", file=sys.stderr)
+    if broken:
+        print(f"digitd: {len(broken)} of {len(arguments.files)} recordings are broken", file=sys.stderr)
+    return 1 if broken else 0
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[Callable[[str], Any]]:
+    """What writes text to standard output, or to a file that is put in its place at the end."""
+    if path is None:
+        yield _to_stdout
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            yield file.write
+        beside.replace(path)
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written ({error.strerror or error}); name another --out") from error
+    finally:
+        with suppress(OSError):  # it has been renamed, or never was
+            beside.unlink()
+
+
+def _to_stdout(lines: str) -> None:
+    from digitd.daemon.sinks.stdout import write_line
+
+    if lines:
+        write_line(lines.removesuffix("\n"))
+
+
+COMMANDS = {"transcribe": Command(_add_transcribe, _transcribe)}
