@@ -1,7 +1,7 @@
 """A released bundle: the network, what it hears, and the proof that it still answers as it did when it was released."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
@@ -13,6 +13,7 @@ from digitd.daemon.audio import Samples
 from digitd.daemon.errors import BundleError, ConfigError
 from digitd.daemon.features import MelSpec, MelSpectrogram
 from digitd.daemon.settings import read, setting
+from digitd.daemon.stream_decoder import Decoding, Kind
 from digitd.daemon.stream_features import StreamSpec
 from digitd.models import locate, names
 
@@ -71,7 +72,7 @@ class Manifest:
 
     schema: Literal[1]
     name: str
-    kind: Literal["isolated"]
+    kind: Kind
     labels: tuple[str, ...]
     graph: Graph
     thresholds: Thresholds
@@ -80,12 +81,16 @@ class Manifest:
     """What a network hears that is shown whole utterances."""
     stream: StreamSpec | None = None
     """What a network hears that listens all the time."""
+    decoding: Decoding = field(default_factory=Decoding)
+    """Of a network that listens all the time."""
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < len(self.labels) or not all(label.isprintable() and label for label in self.labels):
             raise ValueError(f"labels = {list(self.labels)} must be printable, each once")
         if (self.features is None) == (self.stream is None):
             raise ValueError("a bundle has either a table `features` (it hears utterances) or `stream`")
+        if self.kind == "connected" and self.stream is None:
+            raise ValueError("kind = 'connected' needs a table `stream`: utterances are isolated")
 
     @property
     def sample_rate_hz(self) -> int:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from digitd.daemon.bundle import Mode
-from digitd.daemon.decoder import StringConfig
+from digitd.daemon.embedding import DigitConfig
 from digitd.daemon.pipeline import PipelineConfig
 from digitd.daemon.segmenter import SegmenterConfig
 from digitd.daemon.session import Provider
 from digitd.daemon.settings import as_table, from_table, parse, read_text
 from digitd.daemon.sources.source import SourceConfig
+from digitd.daemon.string_decoder import StringConfig
 from digitd.models import DEFAULT_MODEL
 
 
@@ -32,6 +33,7 @@ class DaemonConfig:
     source: SourceConfig = field(default_factory=SourceConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
+    digit: DigitConfig = field(default_factory=DigitConfig)
     string: StringConfig = field(default_factory=StringConfig)
     sinks: tuple[str, ...] = ("stdout:text",)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
@@ -45,7 +47,7 @@ class DaemonConfig:
     @property
     def pipeline(self) -> PipelineConfig:
         """The part that the pipeline takes."""
-        return PipelineConfig(self.segmenter, self.string)
+        return PipelineConfig(self.segmenter, self.string, self.digit)
 
 
 def compose(file: Path | None, flags: dict[str, Any]) -> DaemonConfig:

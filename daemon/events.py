@@ -6,9 +6,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 SCHEMA = 1
+UNPUBLISHED = "unpublished"
+
+
+def unpublished() -> Any:
+    """A field, empty by default, that is for the stages and stands on no sink."""
+    return dataclasses.field(default=(), metadata={UNPUBLISHED: True}, compare=False)
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Digit:
     """Where the word ends in the stream."""
     emitted_s: float
     """How much of the stream had been taken in."""
+    shares: tuple[tuple[str, float], ...] = unpublished()
+    """Each digit with how likely it is: what the string decoder chooses from."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +59,38 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """A string that may have been said."""
+
+    digits: str
+    confidence: float
+
+
+@dataclass(frozen=True)
 class String:
     """The digits that were said with less than the end-of-string silence between them."""
 
     type: ClassVar[str] = "string"
     digits: str
+    """The likeliest legal string; where none is, what was heard."""
     confidence: float
-    """Product of the digits' confidences: that all of them are right, were they independent."""
+    """That it was said, were its digits independent of one another."""
     start_s: float
     end_s: float
     emitted_s: float
+    heard: str
+    """The digits as they were published."""
+    legal: bool
+    """Whether `digits` has the configured format."""
+    far: bool
+    """Whether `digits` is so much unlikelier than what was heard that the speaker should be asked again."""
+    n_best: tuple[Alternative, ...]
+    """The likeliest legal strings, the best first."""
+
+    def table(self) -> dict[str, Any]:
+        """As an event shows it."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
 
 
 @dataclass(frozen=True)
@@ -98,15 +128,26 @@ class Event:
 
     def to_json(self) -> str:
         """One line of JSON without its line end."""
-        body = {key: _rounded(value) for key, value in dataclasses.asdict(self.body).items()}
+        body = {field.name: _plain(getattr(self.body, field.name)) for field in published(self.body)}
         time = self.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         head = {"v": SCHEMA, "type": self.body.type, "seq": self.seq, "stream": self.stream}
         return json.dumps(head | body | {"time": time}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _rounded(value: object) -> object:
-    """Times to a tenth of a millisecond, confidences to four places: more is noise."""
-    return round(value, 4) if isinstance(value, float) else value
+def published(body: Any) -> list[dataclasses.Field[Any]]:
+    """The fields that stand on sinks."""
+    return [field for field in dataclasses.fields(body) if UNPUBLISHED not in field.metadata]
+
+
+def _plain(value: Any) -> Any:
+    """For JSON. Times to a tenth of a millisecond, confidences to four places: more is noise."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, tuple):
+        return [_plain(member) for member in value]
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in published(value)}
+    return value
 
 
 def printable(name: str) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from digitd.daemon.audio import Block, Chunk, Intake
 from digitd.daemon.bundle import Mode
-from digitd.daemon.decoder import StringCollector, StringConfig
+from digitd.daemon.embedding import DigitConfig
 from digitd.daemon.events import Body, Digit, End, SourceState
 from digitd.daemon.listener import Found, Network, listener
 from digitd.daemon.segmenter import SegmenterConfig
+from digitd.daemon.string_decoder import StringConfig, StringDecoder
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class PipelineConfig:
 
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     string: StringConfig = field(default_factory=StringConfig)
+    digit: DigitConfig = field(default_factory=DigitConfig)
 
 
 class Pipeline:
@@ -25,8 +27,8 @@ class Pipeline:
     def __init__(self, network: Network, mode: Mode, source_rate_hz: int, config: PipelineConfig) -> None:
         self._rate_hz = network.bundle.manifest.sample_rate_hz
         self._intake = Intake(source_rate_hz, self._rate_hz)
-        self._listener = listener(network, mode, config.segmenter)
-        self._strings = StringCollector(config.string)
+        self._listener = listener(network, mode, config.segmenter, config.digit)
+        self._strings = StringDecoder(config.string)
         self._taken_in_s = 0.0
 
     def switch(self, mode: Mode) -> None:

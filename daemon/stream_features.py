@@ -84,7 +84,10 @@ class MelStream:
         self._past = waiting[n_frames * spec.hop_samples :]
         if not n_frames:
             return np.zeros((0, spec.n_mels), np.float32)
-        frames = np.lib.stride_tricks.sliding_window_view(waiting, spec.n_fft)[:: spec.hop_samples][:n_frames]
+        step = waiting.strides[0]  # `sliding_window_view` would cost as much as the spectrum
+        frames = np.lib.stride_tricks.as_strided(
+            waiting, (n_frames, spec.n_fft), (spec.hop_samples * step, step), writeable=False
+        )
         spectrum = np.fft.rfft(frames * self._window, axis=1)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ self._filters
         return np.concatenate([self._normalised(power[n : n + BLOCK_FRAMES]) for n in range(0, n_frames, BLOCK_FRAMES)])

@@ -1,6 +1,10 @@
 """Where in the stream the word lies that a network has just reported."""
 
+from collections import deque
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.vad import SILENCE_DBFS
@@ -18,46 +22,100 @@ BELOW_PEAK_DB = 10.0
 """or, in loud noise, are within this range of the loudest."""
 CLOSURE_S = 0.15
 """ "six" and "eight" are silent in the middle for so long at most."""
+REPORTED_S = 0.14
+"""Where the sound goes on, the word ended about so long ago,"""
+REPORTED_LOW_S, REPORTED_HIGH_S = 0.06, 0.24
+"""where between these it is softest,"""
+SOFTER_DB_PER_S = 40.0
+"""and a place so much nearer to REPORTED_S counts as so much softer."""
+
+
+LONGEST_S = 0.85
+"""What is loud for longer before a word's end than a digit lasts, is another word glued to it."""
+PAUSE_S = 0.1
+"""So long a word must be followed by nothing loud, for a pause."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Of a word, in seconds since the stream began."""
+
+    start_s: float
+    end_s: float
+    glued: bool
+    """Whether sound goes on before it for longer than a digit lasts."""
 
 
 class WordSpan:
-    """Remembers how loud the last 2 * LOOK_BACK_S were."""
+    """Remembers the last 2 * LOOK_BACK_S."""
 
     def __init__(self, rate_hz: int) -> None:
         self._hop_samples = rate_hz * HOP_MS // 1000
-        self._waiting = np.zeros(0, np.float32)
-        self._levels_dbfs = np.zeros(0, np.float32)
-        self._n_hops = 0
+        self._most_hops = 2 * _hops(LOOK_BACK_S)
+        self._pieces: deque[Samples] = deque()
+        self._first_sample, self._end_sample = 0, 0  # of the pieces
+        self._loud_dbfs = 0.0
 
     def push(self, samples: Samples) -> None:
-        """Take in float32 [n_samples]."""
-        waiting = np.concatenate([self._waiting, samples])
-        whole = len(waiting) // self._hop_samples * self._hop_samples
-        power = (waiting[:whole].reshape(-1, self._hop_samples) ** 2).mean(axis=1)
-        levels_dbfs = 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DBFS / 10)))
-        self._waiting, self._n_hops = waiting[whole:], self._n_hops + len(levels_dbfs)
-        most = 2 * _hops(LOOK_BACK_S) + len(levels_dbfs)
-        self._levels_dbfs = np.concatenate([self._levels_dbfs, levels_dbfs])[-most:].astype(np.float32)
+        """Take in float32 [n_samples]. Levels are computed only where a word is asked for: that is rare."""
+        self._pieces.append(samples)
+        self._end_sample += len(samples)
+        most = (self._most_hops + 1) * self._hop_samples
+        while self._end_sample - self._first_sample - len(self._pieces[0]) >= most:
+            self._first_sample += len(self._pieces.popleft())
 
-    def before(self, at_s: float) -> tuple[float, float]:
-        """Begin and end, in seconds since the stream began, of the word that ended before `at_s`."""
-        first_kept = self._n_hops - len(self._levels_dbfs)
-        last = min(max(_hops(at_s) - first_kept, 1), len(self._levels_dbfs))
+    def before(self, at_s: float) -> Span:
+        """The word that ended before `at_s`."""
+        origin, levels_dbfs = self._levels()
+        last = min(max(_hops(at_s) - origin, 1), len(levels_dbfs))
         first = max(0, last - _hops(LOOK_BACK_S))
-        levels_dbfs = self._levels_dbfs[first:last]
-        if not len(levels_dbfs):
-            return at_s, at_s
-        peak = float(levels_dbfs[-_hops(LATEST_END_S + LOOK_BACK_S / 2) :].max())
-        floor = min(float(np.percentile(self._levels_dbfs, 10)) + ABOVE_FLOOR_DB, peak - BELOW_PEAK_DB)
-        loud = np.flatnonzero(levels_dbfs > max(peak - WORD_RANGE_DB, floor))
-        end = max(int(loud[-1]) + 1, len(levels_dbfs) - _hops(LATEST_END_S))
+        recent = levels_dbfs[first:last]
+        if not len(recent):
+            return Span(at_s, at_s, glued=False)
+        peak = float(recent[-_hops(LATEST_END_S + LOOK_BACK_S / 2) :].max())
+        floor = min(float(np.percentile(levels_dbfs, 10)) + ABOVE_FLOOR_DB, peak - BELOW_PEAK_DB)
+        self._loud_dbfs = max(peak - WORD_RANGE_DB, floor)
+        loud = np.flatnonzero(recent > self._loud_dbfs)
+        end = max(int(loud[-1]) + 1, len(recent) - _hops(LATEST_END_S))
+        if end >= len(recent) - _hops(REPORTED_LOW_S):
+            end = _softest(recent)
         start = end
-        for hop in loud[::-1]:
+        for hop in loud[loud < end][::-1]:
             if start - hop > _hops(CLOSURE_S):
                 break
             start = min(start, int(hop))
-        origin = first_kept + first
-        return (origin + start) * HOP_MS / 1000, (origin + end) * HOP_MS / 1000
+        start_s, end_s = ((origin + first + hop) * HOP_MS / 1000 for hop in (start, end))
+        return Span(start_s, end_s, glued=end_s - start_s > LONGEST_S)
+
+    def pauses_after(self, end_s: float) -> bool:
+        """Whether a pause has followed the end of the word that was asked for last."""
+        origin, levels_dbfs = self._levels()
+        after = levels_dbfs[max(0, _hops(end_s) - origin) :] > self._loud_dbfs
+        run = 0
+        for is_loud in after:
+            run = 0 if is_loud else run + 1
+            if run >= _hops(PAUSE_S):
+                return True
+        return False
+
+    def _levels(self) -> tuple[int, NDArray[np.float32]]:
+        """Number of the first hop, and float32 [n_hops], the levels in dBFS."""
+        first_hop = -(-self._first_sample // self._hop_samples)
+        skipped = first_hop * self._hop_samples - self._first_sample
+        samples = np.concatenate(self._pieces)[skipped:] if self._pieces else np.zeros(0, np.float32)
+        n_hops = len(samples) // self._hop_samples
+        kept = min(n_hops, self._most_hops)
+        hops = samples[: n_hops * self._hop_samples].reshape(-1, self._hop_samples)[n_hops - kept :]
+        levels_dbfs = 10 * np.log10(np.maximum((hops**2).mean(axis=1), 10 ** (SILENCE_DBFS / 10)))
+        return first_hop + n_hops - kept, levels_dbfs.astype(np.float32)
+
+
+def _softest(levels_dbfs: NDArray[np.float32]) -> int:
+    """The hop at which a word most likely ended that the next one followed at once."""
+    first = max(1, len(levels_dbfs) - _hops(REPORTED_HIGH_S))
+    hops = np.arange(first, max(first + 1, len(levels_dbfs) - _hops(REPORTED_LOW_S)))
+    away_s = np.abs(len(levels_dbfs) - hops - _hops(REPORTED_S)) * HOP_MS / 1000
+    return int(hops[np.argmin(levels_dbfs[np.minimum(hops, len(levels_dbfs) - 1)] + SOFTER_DB_PER_S * away_s)])
 
 
 def _hops(duration_s: float) -> int:

@@ -57,12 +57,11 @@ def trained(item: Release) -> Any:
 
 
 def manifest(item: Release, graph: Graph, parameters: int, **spec: Any) -> Manifest:
-    """Of thresholds that are not yet chosen; `spec` is `features` or `stream`."""
+    """Of thresholds that are not yet chosen; `spec` is `features`, or `stream` with `decoding` and `kind`."""
     parts = (*item.parts.train, *item.parts.validation, *item.parts.test)
     return Manifest(
         schema=1,
         name=item.name,
-        kind="isolated",
         labels=item.folder.labels,
         graph=graph,
         thresholds=Thresholds(0.0, 0.0, "not yet chosen"),
@@ -78,7 +77,7 @@ def manifest(item: Release, graph: Graph, parameters: int, **spec: Any) -> Manif
             onnx=onnx.__version__,
             onnxruntime=onnxruntime.__version__,
         ),
-        **spec,
+        **{"kind": "isolated"} | spec,
     )
 
 

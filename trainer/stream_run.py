@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from digitd.daemon.settings import setting
+from digitd.daemon.stream_decoder import Decoding, Kind
 from digitd.daemon.stream_features import StreamSpec
 from digitd.trainer.scene_config import SceneConfig, Timing
 
@@ -27,6 +28,10 @@ class StreamTraining:
 
     labels: tuple[str, ...] = DIGITS
     """What is told apart; every other word is none of them."""
+    kind: Kind = "isolated"
+    """Of the bundle: what the scenes teach."""
+    decoding: Decoding = field(default_factory=Decoding)
+    """Into the bundle's manifest."""
     features: StreamSpec = field(default_factory=StreamSpec)
     scenes: SceneConfig = field(default_factory=SceneConfig)
     timing: Timing = field(default_factory=Timing)

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from digitd.daemon.events import Body, Digit, End, Ready, Rejected, SourceState, Stamp, String
+from digitd.daemon.events import Alternative, Body, Digit, End, Ready, Rejected, SourceState, Stamp, String
 
 NOW = datetime(2026, 11, 22, 19, 0, 1, 740_000, UTC)
 
@@ -22,7 +22,17 @@ def test_every_type_has_its_fields_and_seq_has_no_holes() -> None:
         Ready("study64", "cpu", "mic", "always"),
         Digit("7", 0.98, 1.2, 1.6, 1.7),
         Rejected("7", 0.2, 2.0, 2.1, 2.3),
-        String("77", 0.9, 1.2, 3.0, 3.7),
+        String(
+            "77",
+            0.9,
+            1.2,
+            3.0,
+            3.7,
+            "71",
+            legal=True,
+            far=False,
+            n_best=(Alternative("77", 0.9), Alternative("71", 0.05)),
+        ),
         SourceState("overrun", 0.5, 4.0),
         End(9.0),
     ]
@@ -33,5 +43,6 @@ def test_every_type_has_its_fields_and_seq_has_no_holes() -> None:
         assert (line["v"], line["stream"], line["time"]) == (1, "mic", "2026-11-22T19:00:01.740Z")
     assert {"model", "provider", "source"} < lines[0].keys()
     assert {"guess", "confidence"} < lines[2].keys()
-    assert {"digits", "confidence"} < lines[3].keys()
+    assert {"digits", "confidence", "heard", "legal", "far"} < lines[3].keys()
+    assert lines[3]["n_best"] == [{"digits": "77", "confidence": 0.9}, {"digits": "71", "confidence": 0.05}]
     assert lines[4]["dropped_s"] == 0.5

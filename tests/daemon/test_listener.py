@@ -16,11 +16,12 @@ from digitd.daemon.audio import Block, Samples
 from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import BundleError
 from digitd.daemon.events import Body, Digit, Rejected, SourceState, String
-from digitd.daemon.listener import StreamListener, open_network
+from digitd.daemon.listener import open_network
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.spotter import Spotter, SpotterStream
 from digitd.daemon.stream_features import MelStream
+from digitd.daemon.stream_listener import StreamListener
 
 RATE_HZ = 16000
 

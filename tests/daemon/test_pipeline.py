@@ -13,9 +13,9 @@ from tests.conftest import DEMO_DIGITS
 from digitd.daemon.audio import Block, Samples
 from digitd.daemon.errors import AudioError
 from digitd.daemon.events import Body, Digit, End, SourceState, String
-from digitd.daemon.listener import UtteranceListener
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
 from digitd.daemon.recogniser import Recogniser
+from digitd.daemon.utterance_listener import UtteranceListener
 
 RATE_HZ = 16000
 

@@ -106,5 +106,7 @@ def test_the_shipped_file_holds_every_key_at_its_default() -> None:
     text = shipped.read_text()
     for table, keys in effective(DaemonConfig()).items():
         assert table in text
-        for key in keys if isinstance(keys, dict) else ():
-            assert f"\n{key} = " in text
+        for key, value in keys.items() if isinstance(keys, dict) else ():
+            assert (f"\n[{table}.{key}]\n" if isinstance(value, dict) else f"\n{key} = ") in text
+            for inner in value if isinstance(value, dict) else ():
+                assert f"\n{inner} = " in text

@@ -56,7 +56,9 @@ def until_followed(sink: UnixSocketSink, count: int) -> None:
 
 def test_formats() -> None:
     stamp = Stamp("mic")
-    ready, digit, string = (stamp.event(b) for b in (READY, DIGIT, String("77", 0.9, 1.0, 2.0, 2.7)))
+    ready, digit, string = (
+        stamp.event(b) for b in (READY, DIGIT, String("77", 0.9, 1.0, 2.0, 2.7, "77", legal=True, far=False, n_best=()))
+    )
     assert [FORMATS["text"](event) for event in (ready, digit, string)] == [None, "7", None]
     assert [FORMATS["strings"](event) for event in (ready, digit, string)] == [None, None, "77"]
     assert all(FORMATS["jsonl"](event) for event in (ready, digit, string))

@@ -3,18 +3,21 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitd.daemon.stream_decoder import REFRACTORY_S, Candidate, StreamDecoder
+from digitd.daemon.stream_decoder import Candidate, Decoding, Kind, StreamDecoder
 
 LABELS = ("1", "2", "3")
 OUTPUT_S = 0.04
+DECODING: dict[Kind, Decoding] = {"isolated": Decoding(), "connected": Decoding(refractory_s=0.16)}
+KINDS = pytest.mark.parametrize("kind", DECODING)
 
 
-def decoded(tops: list[tuple[int, float]], threshold: float) -> list[Candidate]:
+def decoded(tops: list[tuple[int, float]], threshold: float, kind: Kind = "isolated") -> list[Candidate]:
     """The digits of outputs whose likeliest label and posterior are given; the rest is no digit."""
-    decoder, found = StreamDecoder(LABELS, threshold), []
+    decoder, found = StreamDecoder(LABELS, threshold, DECODING[kind], kind), []
     for number, (label, share) in enumerate(tops, start=1):
         posteriors = np.zeros(len(LABELS) + 1, np.float32)
         posteriors[label], posteriors[-1] = share, 1 - share
@@ -40,17 +43,25 @@ def test_a_lone_output_is_a_chance() -> None:
     assert decoded([*SILENCE, (1, 1.0), *SILENCE], 0.5) == []
 
 
-def test_a_word_that_is_told_of_for_long_comes_once() -> None:
-    assert len(decoded(word(2, 100), 0.5)) == 1
+@KINDS
+def test_a_word_that_is_told_of_for_long_comes_once(kind: Kind) -> None:
+    assert len(decoded(word(2, 100), 0.5, kind)) == 1
 
 
-def test_the_same_digit_twice_comes_twice() -> None:
-    found = decoded([*word(0), *SILENCE, *word(0), *SILENCE, *word(2)], 0.5)
+@KINDS
+def test_the_same_digit_twice_comes_twice(kind: Kind) -> None:
+    found = decoded([*word(0), *SILENCE, *word(0), *SILENCE, *word(2)], 0.5, kind)
     assert [c.label for c in found] == ["1", "1", "3"]
 
 
+@pytest.mark.parametrize(("kind", "digits"), [("isolated", "1"), ("connected", "123")])
+def test_digits_without_a_pause_are_heard_where_they_are_connected(kind: Kind, digits: str) -> None:
+    found = decoded([*word(0), *word(1), *word(2)], 0.5, kind)
+    assert "".join(c.label for c in found) == digits
+
+
 def test_a_new_threshold_holds_at_once() -> None:
-    decoder = StreamDecoder(LABELS, 0.99)
+    decoder = StreamDecoder(LABELS, 0.99, Decoding(), "isolated")
     posteriors = np.array([0.7, 0, 0, 0.3], np.float32)
     heard = [decoder.push(posteriors, n * OUTPUT_S)[1] for n in range(1, 10)]
     decoder.threshold = 0.6
@@ -60,8 +71,8 @@ def test_a_new_threshold_holds_at_once() -> None:
 OUTPUTS = st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1)), max_size=120)
 
 
-@given(OUTPUTS, st.floats(0.05, 0.99))
-def test_digits_are_sure_and_apart(tops: list[tuple[int, float]], threshold: float) -> None:
-    found = decoded(tops, threshold)
+@given(OUTPUTS, st.floats(0.05, 0.99), st.sampled_from(list(DECODING)))
+def test_digits_are_sure_and_apart(tops: list[tuple[int, float]], threshold: float, kind: Kind) -> None:
+    found = decoded(tops, threshold, kind)
     assert all(c.confidence >= threshold for c in found)
-    assert all(b.at_s - a.at_s >= REFRACTORY_S - 1e-9 for a, b in pairwise(found))
+    assert all(b.at_s - a.at_s >= DECODING[kind].refractory_s - 1e-9 for a, b in pairwise(found))

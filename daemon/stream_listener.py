@@ -1,0 +1,135 @@
+"""Chunks -> digits, by a network that listens all the time."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from digitd.daemon.audio import Chunk
+from digitd.daemon.bundle import Mode
+from digitd.daemon.embedding import DigitConfig, EmbeddingGate
+from digitd.daemon.events import Digit, Rejected
+from digitd.daemon.front_end import FrontEnd
+from digitd.daemon.segmenter import SegmenterConfig, Utterance
+from digitd.daemon.spotter import Spotter, SpotterStream
+from digitd.daemon.stream_decoder import Candidate, StreamDecoder
+from digitd.daemon.stream_features import MelFrames, MelStream
+from digitd.daemon.word_span import WordSpan
+
+REJECTED_AFTER_S = 0.4
+"""A digit is published at most so long after its end; speech that none came out of by then was none."""
+FLUSHED_S = 0.4
+"""So much silence is heard after the end of a stream, that a digit cut by it is decided."""
+BUSY_S = 1.5
+"""Speech that goes on for longer is no digit, or noise: it holds no string open."""
+
+
+class StreamListener:
+    """The network listens to every frame; the speech detector tells only what was said and was no digit."""
+
+    def __init__(self, spotter: Spotter, mode: Mode, segmenter: SegmenterConfig, digit: DigitConfig) -> None:
+        self._spotter = spotter
+        self._spec = spotter.spec
+        self._front_end = FrontEnd(self._spec.sample_rate_hz, segmenter)
+        self._digit_config = digit
+        self._utterances: deque[Utterance] = deque()
+        self._guesses: deque[Candidate] = deque()
+        self._word_end_s = self._digit_end_s = -1.0  # of the last word that a digit was found in, and was published
+        self._taken_in_s = 0.0
+        self._threshold = 1.0
+        self._begin(0)
+        self.switch(mode)
+
+    def _begin(self, sample: int) -> None:
+        self._mel, self._outputs = MelStream(self._spec), SpotterStream(self._spotter)
+        manifest = self._spotter.bundle.manifest
+        self._decoder = StreamDecoder(manifest.labels, self._threshold, manifest.decoding, manifest.kind)
+        self._span = WordSpan(self._spec.sample_rate_hz)
+        self._gate = EmbeddingGate()
+        self._start_sample, self._heard_outputs = sample, 0
+
+    @property
+    def _heard_s(self) -> float:
+        """How far the network has heard."""
+        heard = self._start_sample + self._heard_outputs * self._spec.frames_per_output * self._spec.hop_samples
+        return heard / self._spec.sample_rate_hz
+
+    @property
+    def quiet_until_s(self) -> float:
+        """Where speech that may still become a digit begins; else how far the network's answers reach."""
+        speech_s = self._front_end.quiet_until_sample / self._spec.sample_rate_hz
+        waiting_s = min((self._start_s(utterance) for utterance in self._utterances), default=speech_s)
+        return max(min(speech_s, waiting_s, self._heard_s), self._heard_s - BUSY_S)
+
+    def switch(self, mode: Mode) -> None:
+        """From the next output on."""
+        self._threshold = self._decoder.threshold = self._spotter.bundle.manifest.thresholds.of(mode)
+        self._embedded = self._digit_config.embedded if mode == "always" else "accept"
+
+    def push(self, chunk: Chunk) -> Iterator[Digit | Rejected]:
+        """Digits that have ended, and speech that was none."""
+        if chunk.dropped_s:
+            self._begin(chunk.start_sample)
+        self._taken_in_s = chunk.taken_in_s
+        self._utterances.extend(self._front_end.push(chunk))
+        self._span.push(chunk.samples)
+        yield from self._hear(self._mel.push(chunk.samples))
+
+    def finish(self) -> Iterator[Digit | Rejected]:
+        """The digit that the end has cut, and the speech that is still open."""
+        self._utterances.extend(self._front_end.finish())
+        n_frames = round(FLUSHED_S * self._spec.sample_rate_hz / self._spec.hop_samples)
+        yield from self._hear(np.zeros((n_frames, self._spec.n_mels), np.float32))
+        yield from self._published(self._gate.finish())
+        yield from self._reject(until_s=np.inf)
+
+    def _hear(self, frames: MelFrames) -> Iterator[Digit | Rejected]:
+        for posteriors in self._outputs.push(frames):
+            self._heard_outputs += 1
+            guess, accepted = self._decoder.push(posteriors, self._heard_s)
+            self._guesses.append(guess)
+            if accepted:
+                yield from self._published(self._found(guess))
+            yield from self._published(self._gate.advance(self._heard_s, self._pauses_after))
+            yield from self._reject(self._heard_s - REJECTED_AFTER_S)
+
+    def _found(self, guess: Candidate) -> Iterator[Digit]:
+        """The digit, and one that waited for another, unless it is to wait itself."""
+        origin_s = self._start_sample / self._spec.sample_rate_hz
+        span = self._span.before(self._heard_s - origin_s)
+        start_s = max(origin_s + span.start_s, self._word_end_s)
+        self._word_end_s = max(origin_s + span.end_s, start_s)
+        shares = tuple(zip(self._spotter.bundle.manifest.labels, guess.shares, strict=True))
+        digit = Digit(guess.label, guess.confidence, start_s, self._word_end_s, self._taken_in_s, shares)
+        return self._gate.admit(digit, glued=span.glued and self._embedded == "reject")
+
+    def _published(self, digits: Iterator[Digit]) -> Iterator[Digit]:
+        for digit in digits:
+            self._digit_end_s = digit.end_s
+            yield replace(digit, emitted_s=self._taken_in_s)
+
+    def _pauses_after(self, end_s: float) -> bool:
+        return self._span.pauses_after(end_s - self._start_sample / self._spec.sample_rate_hz)
+
+    def _reject(self, until_s: float) -> Iterator[Rejected]:
+        """Utterances that ended before `until_s` without a digit in them."""
+        while self._utterances and self._end_s(self._utterances[0]) <= until_s:
+            utterance = self._utterances.popleft()
+            start_s, end_s = self._start_s(utterance), self._end_s(utterance)
+            while self._guesses and self._guesses[0].at_s < start_s:
+                self._guesses.popleft()
+            within = [guess for guess in self._guesses if guess.at_s <= end_s + REJECTED_AFTER_S]
+            if self._digit_end_s < start_s and within:
+                best = max(within, key=lambda guess: guess.confidence)
+                yield Rejected(best.label, best.confidence, start_s, end_s, self._taken_in_s)
+        if not self._utterances:  # of what no utterance will ask for any more
+            oldest_s = min(self._front_end.quiet_until_sample / self._spec.sample_rate_hz, self._heard_s)
+            while self._guesses and self._guesses[0].at_s < oldest_s:
+                self._guesses.popleft()
+
+    def _start_s(self, utterance: Utterance) -> float:
+        return utterance.start_sample / self._spec.sample_rate_hz
+
+    def _end_s(self, utterance: Utterance) -> float:
+        return utterance.end_sample / self._spec.sample_rate_hz

@@ -1,0 +1,56 @@
+"""Chunks -> digits, by a network that hears whole utterances: each stretch of speech is one digit, or none."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from digitd.daemon.audio import Chunk
+from digitd.daemon.bundle import Mode
+from digitd.daemon.decoder import IsolatedDecoder
+from digitd.daemon.events import Digit, Rejected
+from digitd.daemon.features import LogMel
+from digitd.daemon.front_end import FrontEnd
+from digitd.daemon.recogniser import Recogniser
+from digitd.daemon.segmenter import SegmenterConfig, Utterance
+
+
+class UtteranceListener:
+    """Each stretch of speech is one digit, or none."""
+
+    def __init__(self, recogniser: Recogniser, mode: Mode, config: SegmenterConfig) -> None:
+        self._recogniser = recogniser
+        manifest = recogniser.bundle.manifest
+        self._rate_hz = recogniser.spec.sample_rate_hz
+        self._front_end = FrontEnd(self._rate_hz, config)
+        self._log_mel = LogMel(recogniser.spec)
+        self._decoder = IsolatedDecoder(manifest.labels, manifest.thresholds.of(mode))
+        self._taken_in_s = 0.0
+
+    @property
+    def quiet_until_s(self) -> float:
+        """Where the open utterance, or what may become one, begins; else how far the stream was heard."""
+        return self._front_end.quiet_until_sample / self._rate_hz
+
+    def switch(self, mode: Mode) -> None:
+        """For the utterance that is open too."""
+        self._decoder.threshold = self._recogniser.bundle.manifest.thresholds.of(mode)
+
+    def push(self, chunk: Chunk) -> Iterator[Digit | Rejected]:
+        """What the utterances are that end within `chunk`."""
+        self._taken_in_s = chunk.taken_in_s
+        for utterance in self._front_end.push(chunk):
+            yield self._recognised(utterance)
+
+    def finish(self) -> Iterator[Digit | Rejected]:
+        """What the open utterance is."""
+        for utterance in self._front_end.finish():
+            yield self._recognised(utterance)
+
+    def _recognised(self, utterance: Utterance) -> Digit | Rejected:
+        features = self._log_mel.spectrogram(utterance.samples)
+        return self._decoder.decide(
+            self._recogniser.posteriors(features[np.newaxis])[0],
+            start_s=utterance.start_sample / self._rate_hz,
+            end_s=utterance.end_sample / self._rate_hz,
+            emitted_s=self._taken_in_s,
+        )

@@ -1,0 +1,130 @@
+"""Digits -> strings: joined by silence, legal where a format is asked for."""
+
+import json
+from itertools import pairwise, product
+from math import prod
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitd.daemon.errors import ConfigError
+from digitd.daemon.events import Digit, Stamp, String
+from digitd.daemon.settings import parse
+from digitd.daemon.string_decoder import Options, StringConfig, StringDecoder, likeliest, options
+from digitd.daemon.string_format import CHECKS, FormatConfig, StringFormat
+
+
+def digit(label: str, start_s: float, confidence: float = 0.9, **others: float) -> Digit:
+    """A digit of 0.4 s; `others` are further labels, `_7=0.2`, with how likely they are."""
+    shares = {label: confidence} | {name.strip("_"): share for name, share in others.items()}
+    return Digit(label, confidence, start_s, start_s + 0.4, start_s + 0.6, tuple(shares.items()))
+
+
+def said(*digits: Digit, **config: object) -> String:
+    """The one string of some digits."""
+    decoder = StringDecoder(StringConfig(format=FormatConfig(**config)))  # type: ignore[arg-type]
+    assert not [string for each in digits for string in decoder.add(each)]
+    (string,) = decoder.finish(9.0)
+    return string
+
+
+def test_digits_join_until_the_silence_is_long_enough() -> None:
+    strings = StringDecoder(StringConfig(end_silence_ms=700))
+    found = [*strings.add(digit("5", 1.0)), *strings.advance(1.9, 1.92), *strings.add(digit("5", 2.0, 0.5))]
+    assert found == []
+    assert list(strings.advance(3.0, 3.02)) == []
+    (string,) = strings.advance(3.1, 3.12)
+    assert (string.digits, string.start_s, string.end_s, string.emitted_s) == ("55", 1.0, 2.4, 3.12)
+    assert string.legal
+    assert not string.far
+    assert list(strings.advance(9.0, 9.0)) == []
+
+
+def test_a_digit_that_starts_late_ends_the_string_before_it() -> None:
+    strings = StringDecoder(StringConfig(end_silence_ms=700))
+    found = [*strings.add(digit("1", 1.0)), *strings.add(digit("2", 2.2))]
+    assert [s.digits for s in found] == ["1"]
+    assert [s.digits for s in strings.finish(3.0)] == ["2"]
+
+
+def test_the_next_best_strings_are_told() -> None:
+    string = said(digit("1", 1.0, 0.6, _9=0.3), digit("5", 1.5, 0.9))
+    assert [alternative.digits for alternative in string.n_best[:2]] == ["15", "95"]
+    assert string.confidence == string.n_best[0].confidence
+
+
+def test_a_legal_string_is_preferred_to_what_was_heard() -> None:
+    string = said(digit("7", 1.0, 0.5, _1=0.4), digit("5", 1.5), patterns=(r"1\d",))
+    assert (string.digits, string.heard, string.legal, string.far) == ("15", "75", True, False)
+
+
+def test_a_length_drops_the_digit_that_is_least_sure() -> None:
+    string = said(digit("1", 1.0), digit("2", 1.5, 0.3), digit("3", 2.0), lengths=(2,))
+    assert (string.digits, string.heard) == ("13", "123")
+
+
+@pytest.mark.parametrize(
+    ("check", "legal", "heard"), [("luhn", "79927398713", "79927398712"), ("damm", "5724", "5723")]
+)
+def test_a_check_digit_mends_what_was_misheard(check: str, legal: str, heard: str) -> None:
+    digits = [digit(h, 1.0 + n, 0.5 if h != wanted else 0.95, **({f"_{wanted}": 0.4} if h != wanted else {}))
+              for n, (h, wanted) in enumerate(zip(heard, legal, strict=True))]  # fmt: skip
+    decoder = StringDecoder(StringConfig(end_silence_ms=5000, format=FormatConfig(check=check)))  # type: ignore[arg-type]
+    for each in digits:
+        assert not list(decoder.add(each))
+    (string,) = decoder.finish(30.0)
+    assert (string.digits, string.heard, string.legal) == (legal, heard, True)
+
+
+def test_a_legal_string_far_from_what_was_heard_is_told() -> None:
+    string = said(digit("7", 1.0, 0.99), digit("5", 1.5, 0.99), patterns=("11",))
+    assert (string.digits, string.legal, string.far) == ("11", True, True) or not string.legal
+    assert string.far
+
+
+def test_where_nothing_is_legal_what_was_heard_stands() -> None:
+    string = said(digit("7", 1.0), lengths=(10,))
+    assert (string.digits, string.legal, string.far, string.n_best) == ("7", False, True, ())
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_check_is_there(check: str) -> None:
+    assert not StringFormat(FormatConfig(check=check)).allows("1234567")  # type: ignore[arg-type]
+
+
+def test_a_format_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is no regular expression"):
+        parse(StringConfig, '[format]\npatterns = ["1("]', "digitd.toml")
+    with pytest.raises(ConfigError, match="must be at least 1"):
+        parse(StringConfig, "[format]\nlengths = [0]", "digitd.toml")
+
+
+def test_the_alternatives_of_a_digit_stand_on_no_sink() -> None:
+    stamp = Stamp("mic")
+    assert "shares" not in json.loads(stamp.event(digit("1", 1.0)).to_json())
+    shown = json.loads(stamp.event(said(digit("1", 1.0, 0.6, _9=0.3))).to_json())
+    assert [set(each) for each in shown["n_best"]] == [{"digits", "confidence"}] * len(shown["n_best"])
+
+
+PLACES = st.lists(
+    st.dictionaries(st.sampled_from([*"0123456789", ""]), st.floats(0.01, 1), min_size=1, max_size=4), max_size=4
+)
+
+
+@given(PLACES)
+def test_strings_come_likeliest_first_and_all_of_them(places: list[dict[str, float]]) -> None:
+    ranked: list[Options] = [tuple(sorted(place.items(), key=lambda item: -item[1])) for place in places]
+    found = list(likeliest(ranked))
+    assert all(a[1] >= b[1] * (1 - 1e-9) for a, b in pairwise(found))
+    wanted = [("".join(label for label, _ in each), prod(p for _, p in each)) for each in product(*ranked)]
+    assert sorted(s for s, _ in found) == sorted(s for s, _ in wanted)
+    assert sum(p for _, p in found) == pytest.approx(sum(p for _, p in wanted))
+
+
+@given(st.floats(0.05, 1), st.floats(0, 1))
+def test_the_published_digit_leads_its_options(confidence: float, other: float) -> None:
+    found = options(digit("3", 1.0, confidence, _8=min(other, confidence)))
+    assert found[0][1] == max(share for _, share in found)
+    assert dict(found)["3"] == found[0][1]
+    assert sum(share for _, share in found) == pytest.approx(1)
