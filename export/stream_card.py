@@ -4,12 +4,17 @@ from typing import Any
 
 from digitd.daemon.bundle import Manifest
 from digitd.export.card import speakers, split_sentence
-from digitd.trainer.field_report import fixed_rates, ladder, table
+from digitd.trainer.field_report import fixed_rates, ladder, strings, table
 from digitd.trainer.field_report import speakers as per_speaker
 from digitd.trainer.split import Split
 
 PICTURE = "card.png"
 PARTS = ("validation", "test")
+LIMITS = {
+    "isolated": "Digits need a pause before and after: of digits said in one breath it hears the last at best.",
+    "connected": "A digit that is glued to other words on both sides is none, in mode always.",
+}
+"""By kind of bundle."""
 
 
 def card(manifest: Manifest, metrics: dict[str, Any], parts: Split) -> str:
@@ -51,7 +56,7 @@ Digits right (%) at a threshold under which other words or running speech give a
 
 {fixed_rates(metrics)}
 
-Each speaker, entry mode: {per_speaker(metrics)}.
+{strings(metrics)}Each speaker, entry mode: {per_speaker(metrics)}.
 
 Confidence: logits are divided by {metrics["temperature"]:g} (chosen on the validation part); expected calibration error
 {", ".join(f"{metrics[part]['expected_calibration_error']:.3f} ({part})" for part in PARTS)}.
@@ -63,6 +68,6 @@ difference of a posterior {stored["max_posterior_difference"]:.2g}, accuracy
 {metrics["parity_max_difference"]:.1e}.
 
 ## Limits
-Digits need a pause before and after: of digits said in one breath it hears the last at best. A voice unlike those above
+{LIMITS[manifest.kind]} A voice unlike those above
 is heard worse than the table says.
 """

@@ -13,9 +13,10 @@ from digitd.daemon.stream_features import MelStream
 from digitd.export import golden, staging, stream_card, stream_convert, weights
 from digitd.export.convert import OUTPUT
 from digitd.export.staging import GRAPH, Release
-from digitd.trainer import field_report, field_test, plots
+from digitd.trainer import field_report, plots
 from digitd.trainer.calibrate import Limits
 from digitd.trainer.field_test import Point
+from digitd.trainer.part_test import PartTest
 from digitd.trainer.scene_pool import Scenes
 from digitd.trainer.stream_run import StreamTraining
 from digitd.trainer.stream_train import VALIDATION_ROUND, studio
@@ -44,7 +45,9 @@ def stage(item: Release, staged: Path) -> dict[str, Any]:
     stored |= _loss(converted, staged / GRAPH, scenes, spec)
     converted.unlink()
     graph = Graph(GRAPH, bundle.sha256_of(staged / GRAPH), stream_convert.INPUT, OUTPUT)
-    manifest = staging.manifest(item, graph, model.count_params(), stream=spec)
+    manifest = staging.manifest(
+        item, graph, model.count_params(), stream=spec, decoding=config.decoding, kind=config.kind
+    )
     samples = golden.signal(round(GOLDEN_S * spec.sample_rate_hz), spec.sample_rate_hz)
     frames = MelStream(spec).push(samples)
     frames = frames[: len(frames) // spec.frames_per_output * spec.frames_per_output]
@@ -54,11 +57,8 @@ def stage(item: Release, staged: Path) -> dict[str, Any]:
     spotter = _spotter(staged, manifest)
     seen = [r for r in item.parts.train if r.kind == "noise"]
     parts = {part: getattr(item.parts, part) for part in ("validation", "test")}
-    streams = {
-        name: field_test.compose(members, item.folder.labels, spec.sample_rate_hz, seen)
-        for name, members in parts.items()
-    }
-    curves = {name: field_test.curve(spotter, streams[name]) for name in streams}
+    tests = {name: PartTest(members, item.folder.labels, spec.sample_rate_hz, seen) for name, members in parts.items()}
+    curves = {name: test.curve(spotter) for name, test in tests.items()}
     manifest = dataclasses.replace(manifest, thresholds=thresholds(curves["validation"], item.limits))
     spotter = _spotter(staged, manifest)
     metrics = {
@@ -66,7 +66,7 @@ def stage(item: Release, staged: Path) -> dict[str, Any]:
         "temperature": round(divisor, 3),
         "parity_max_difference": difference,
         "weights": stored,
-        **{name: field_test.measured(spotter, streams[name], curves[name]) for name in streams},
+        **{name: test.measured(spotter, curves[name]) for name, test in tests.items()},
     }
     plots.save(field_report.picture(metrics), staged / stream_card.PICTURE)
     staging.put_reports(staged, metrics, stream_card.card(manifest, metrics, item.parts))

@@ -63,6 +63,25 @@ def noises(recordings: Iterable[Recording], rate_hz: int, seed: int) -> Stream:
     return _stream(np.concatenate(parts), rate_hz, (), None, generator)
 
 
+def phrases(
+    spoken: Sequence[Samples], rate_hz: int, seed: int, noise: Noise | None = None
+) -> tuple[Stream, list[float]]:
+    """Sounds as they are, at drawn levels, 1.0-1.8 s apart, and where each begins, in seconds."""
+    generator = np.random.default_rng(seed)
+    parts, begins_s, powers, position = [np.zeros(rate_hz, np.float32)], [], [], rate_hz
+    for samples in spoken:
+        samples = (
+            samples / max(float(np.abs(samples).max(initial=0.0)), 1e-9) * 10 ** (generator.uniform(*PEAK_DBFS) / 20)
+        )
+        powers.append(float((samples**2).mean()))
+        gap = _gap(OTHER_GAP_S, rate_hz, generator)
+        parts += [samples.astype(np.float32), gap]
+        begins_s.append(position / rate_hz)
+        position += len(samples) + len(gap)
+    behind = None if noise is None else _behind(noise, position, rate_hz, float(np.median(powers)), generator)
+    return _stream(np.concatenate(parts), rate_hz, (), behind, generator), begins_s
+
+
 def _said(
     recordings: Iterable[Recording],
     rate_hz: int,

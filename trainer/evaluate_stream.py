@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from digitd.daemon import bundle
 from digitd.daemon.spotter import Spotter
-from digitd.trainer import field_report, field_test, plots
+from digitd.trainer import field_report, plots
+from digitd.trainer.part_test import PartTest
 from digitd.trainer.run_folder import make_folder, write_whole
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def evaluate_stream(name_or_dir: str, known: "Known", out: Path | None) -> int:
     """
     spotter = Spotter(bundle.load(name_or_dir), "cpu")
     manifest = spotter.bundle.manifest
-    streams = field_test.compose(known.recordings, manifest.labels, manifest.sample_rate_hz, known.noises_seen)
-    metrics = {known.part: field_test.measured(spotter, streams, field_test.curve(spotter, streams))}
+    test = PartTest(known.recordings, manifest.labels, manifest.sample_rate_hz, known.noises_seen)
+    metrics = {known.part: test.measured(spotter, test.curve(spotter))}
     out = out or Path("evaluation") / manifest.name
     make_folder(out)
     plots.save(field_report.picture(metrics), out / "evaluation.png")
@@ -56,7 +57,7 @@ Digits right (%) at a threshold under which other words or speech give at most s
 
 {field_report.fixed_rates(metrics)}
 
-Each speaker, entry mode: {field_report.speakers(metrics)}.
+{field_report.strings(metrics)}Each speaker, entry mode: {field_report.speakers(metrics)}.
 
 Expected calibration error {metrics[known.part]["expected_calibration_error"]:.3f}.
 

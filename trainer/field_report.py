@@ -1,6 +1,6 @@
 """What a field test found -> tables and a picture; card and evaluation read off the same functions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -77,6 +77,48 @@ def fixed_rates(metrics: Metrics) -> str:
         ]
         rows.append(f"| {part} | {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def strings(metrics: Metrics) -> str:
+    """Strings of digits, as Markdown with an empty line after it; nothing where the bundle hears none."""
+    rows = [
+        (part, mode, name, found)
+        for part in _parts(metrics)
+        for mode in MODES
+        for name, found in metrics[part][mode].get("strings", {}).items()
+    ]
+    if not rows:
+        return ""
+    lines = [
+        "Strings of digits, wholly right; substitutions, deletions, insertions; latency of each digit:",
+        "",
+        "| part | mode | strings | wholly right | digits | S / D / I | digit errors | latency p50 / p95 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for part, mode, name, found in rows:
+        kinds = " / ".join(str(found[error]) for error in ("substitutions", "deletions", "insertions"))
+        latency = " / ".join(f"{seconds:.2f} s" for seconds in found["latency_s"].values())
+        cells = f"{percent(found['strings'])} | {found['digits']} | {kinds} | {100 * found['digit_error_rate']:.1f} %"
+        lines.append(f"| {part} | {mode} | {name} | {cells} | {latency} |")
+    return "\n".join([*lines, "", *_by_length(rows), ""])
+
+
+def _by_length(rows: Sequence[tuple[str, str, str, dict[str, Any]]]) -> list[str]:
+    """Of those that were put together."""
+    chosen = [row for row in rows if row[2] == "put together"]
+    if not chosen:
+        return []
+    lengths = list(chosen[0][3]["lengths"])
+    lines = [
+        "Strings put together, wholly right (%) by number of digits:",
+        "",
+        f"| part | mode | {' | '.join(lengths)} |",
+        f"|{'---|' * (2 + len(lengths))}",
+    ]
+    for part, mode, _, found in chosen:
+        cells = " | ".join(f"{100 * found['lengths'][length]['share']:.0f}" for length in lengths)
+        lines.append(f"| {part} | {mode} | {cells} |")
+    return [*lines, ""]
 
 
 def speakers(metrics: Metrics) -> str:

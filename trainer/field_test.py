@@ -6,8 +6,7 @@ through its features, network and decoder (`Outputs`).
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -90,45 +89,39 @@ def compose(
 
 
 class FieldTest:
-    """Runs streams through the daemon's pipeline with one network."""
+    """Runs streams through the daemon's pipeline with one network, at the operating points of its bundle."""
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    def __init__(self, network: Network, config: PipelineConfig | None = None) -> None:
+        self._network, self._config = network, config or PipelineConfig()
 
-    def events(self, stream: Stream, threshold: float) -> list[Digit | Rejected]:
-        """All that is published and rejected at a threshold."""
-        with self._at(threshold) as network:
-            pipeline = Pipeline(network, "always", stream.rate_hz, PipelineConfig())
-            bodies = [*pipeline.push(Block(stream.samples[:, np.newaxis])), *pipeline.finish()]
+    @property
+    def thresholds(self) -> Thresholds:
+        """The bundle's."""
+        return self._network.bundle.manifest.thresholds
+
+    def events(self, stream: Stream, mode: Mode) -> list[Digit | Rejected]:
+        """All that is published and rejected."""
+        pipeline = Pipeline(self._network, mode, stream.rate_hz, self._config)
+        bodies = [*pipeline.push(Block(stream.samples[:, np.newaxis])), *pipeline.finish()]
         return [body for body in bodies if isinstance(body, Digit | Rejected)]
 
-    def heard(self, stream: Stream, threshold: float) -> list[Heard]:
+    def digits(self, stream: Stream, mode: Mode) -> list[Digit]:
+        """All that is published."""
+        return [event for event in self.events(stream, mode) if isinstance(event, Digit)]
+
+    def heard(self, stream: Stream, mode: Mode) -> list[Heard]:
         """What was made of each word."""
-        on_words = assigned(stream.words, self.events(stream, threshold))
+        on_words = assigned(stream.words, self.events(stream, mode))
         return [Heard(word, tuple(events)) for word, events in zip(stream.words, on_words, strict=True)]
 
-    def false_per_hour(self, stream: Stream, threshold: float) -> float:
+    def false_per_hour(self, stream: Stream, mode: Mode) -> float:
         """Digits an hour in a stream that holds none."""
-        n_digits = sum(isinstance(event, Digit) for event in self.events(stream, threshold))
-        return n_digits / stream.length_s * S_PER_HOUR
+        return len(self.digits(stream, mode)) / stream.length_s * S_PER_HOUR
 
-    def words_with_digit(self, stream: Stream, threshold: float) -> dict[str, float]:
+    def words_with_digit(self, stream: Stream, mode: Mode) -> dict[str, float]:
         """Share of the words on which any digit was published."""
-        heard = self.heard(stream, threshold)
+        heard = self.heard(stream, mode)
         return share_right(sum(bool(item.digits) for item in heard), len(heard))
-
-    @contextmanager
-    def _at(self, threshold: float) -> Iterator[Network]:
-        """The network with one threshold in all modes."""
-        shipped = self._network.bundle
-        thresholds = Thresholds(threshold, threshold, "tried")
-        self._network.bundle = dataclasses.replace(
-            shipped, manifest=dataclasses.replace(shipped.manifest, thresholds=thresholds)
-        )
-        try:
-            yield self._network
-        finally:
-            self._network.bundle = shipped
 
 
 @dataclass(frozen=True)
@@ -163,7 +156,7 @@ class Outputs:
         frames, state = MelStream(spec).push(stream.samples), spotter.silence()
         length = self.STEP_OUTPUTS * spec.frames_per_output
         whole = len(frames) // spec.frames_per_output * spec.frames_per_output
-        self._labels, self._stream, self._posteriors = spotter.bundle.manifest.labels, stream, []
+        self._manifest, self._stream, self._posteriors = spotter.bundle.manifest, stream, []
         for begin in range(0, whole, length):
             posteriors, state = spotter.step(frames[begin : min(begin + length, whole)], state)
             self._posteriors += list(posteriors)
@@ -171,7 +164,8 @@ class Outputs:
 
     def digits(self, threshold: float) -> list[Digit]:
         """What would be published at a threshold."""
-        decoder, found = StreamDecoder(self._labels, threshold), []
+        manifest = self._manifest
+        decoder, found = StreamDecoder(manifest.labels, threshold, manifest.decoding, manifest.kind), []
         for number, posteriors in enumerate(self._posteriors, start=1):
             guess, accepted = decoder.push(posteriors, number * self._output_s)
             if accepted:
@@ -269,14 +263,14 @@ def by_corpus(heard: Sequence[Heard]) -> dict[str, dict[str, float]]:
 
 def measured(spotter: Spotter, streams: Streams, points: list[Point]) -> dict[str, Any]:
     """All that metrics.json says of a part: each mode of the bundle through the whole pipeline, noise, the curve."""
-    test, thresholds = FieldTest(spotter), spotter.bundle.manifest.thresholds
+    test = FieldTest(spotter)
     noisy = {
         noise: {snr_db: Outputs(spotter, stream) for snr_db, stream in ladder.items()}
         for noise, ladder in streams.noisy.items()
     }
-    calibration = reliability(spotter, streams, thresholds.entry)  # what is published at all
+    calibration = reliability(spotter, streams, test.thresholds.entry)  # what is published at all
     return {
-        **{mode: _mode(test, streams, noisy, thresholds.of(mode)) for mode in MODES},
+        **{mode: _mode(test, streams, noisy, mode) for mode in MODES},
         "curve": [dataclasses.asdict(point) for point in points],
         "expected_calibration_error": round(calibration.expected_calibration_error, 4),
         "reliability": [[round(value, 4) for value in row] for row in calibration.bins],
@@ -287,18 +281,17 @@ def _in_noise(heard: Sequence[Heard]) -> dict[str, Any]:
     return {**share_right(sum(item.right for item in heard), len(heard)), "corpora": by_corpus(heard)}
 
 
-def _mode(
-    test: FieldTest, streams: Streams, noisy: Mapping[str, Mapping[int, Outputs]], threshold: float
-) -> dict[str, Any]:
-    row = summary(test.heard(streams.digits, threshold))
+def _mode(test: FieldTest, streams: Streams, noisy: Mapping[str, Mapping[int, Outputs]], mode: Mode) -> dict[str, Any]:
+    row = summary(test.heard(streams.digits, mode))
+    threshold = test.thresholds.of(mode)
     row["snr_db"] = {
         noise: {str(snr_db): _in_noise(outputs.heard(threshold)) for snr_db, outputs in ladder.items()}
         for noise, ladder in noisy.items()
     }
     if streams.words:
-        row["other_words_with_a_digit"] = test.words_with_digit(streams.words, threshold)
+        row["other_words_with_a_digit"] = test.words_with_digit(streams.words, mode)
     for name, stream in (("speech", streams.speech), ("noise", streams.noise)):
         if stream:
-            row[f"false_digits_per_hour_{name}"] = round(test.false_per_hour(stream, threshold), 2)
+            row[f"false_digits_per_hour_{name}"] = round(test.false_per_hour(stream, mode), 2)
             row[f"{name}_s"] = round(stream.length_s, 1)
     return row

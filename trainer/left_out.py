@@ -61,7 +61,7 @@ at thresholds that were chosen on yet others. Right is a word that gives exactly
 |---|---|---|
 {_rows(folds)}
 
-In noise that was not trained on, all corpora and FSDD alone (%):
+{_strings(folds)}In noise that was not trained on, all corpora and FSDD alone (%):
 
 | | {" | ".join(f"{snr_db} dB" for snr_db in SNRS_DB)} |
 |{"---|" * (1 + len(SNRS_DB))}
@@ -94,6 +94,22 @@ def _rows(folds: Sequence[dict[str, Any]]) -> str:
 def _row(title: str, shares: dict[Mode, list[dict[str, Any]]]) -> str:
     pooled = [_pooled(shares[mode]) for mode in MODES]
     return f"| {title}, {pooled[0]['total']} words | {' | '.join(map(percent, pooled))} |"
+
+
+def _strings(folds: Sequence[dict[str, Any]]) -> str:
+    """Of bundles that hear connected digits."""
+    having = [fold for fold in folds if fold[MODES[0]].get("strings")]
+    names = sorted({name for fold in having for name in fold[MODES[0]]["strings"]})
+    if not names:
+        return ""
+    lines = [f"| strings wholly right | {' | '.join(MODES)} |", "|---|---|---|"]
+    for name in names:
+        shares = {
+            mode: _pooled([f[mode]["strings"][name]["strings"] for f in having if name in f[mode]["strings"]])
+            for mode in MODES
+        }
+        lines.append(f"| {name}, {shares[MODES[0]]['total']} | {' | '.join(map(percent, shares.values()))} |")
+    return "\n".join([*lines, "", ""])
 
 
 def _ladders(folds: Sequence[dict[str, Any]]) -> str:

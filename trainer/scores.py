@@ -46,5 +46,19 @@ def assigned(words: Sequence[Word], found: Sequence[Digit | Rejected]) -> list[l
     return per_word
 
 
+def assigned_to_spans(
+    spans_s: Sequence[tuple[float, float]], found: Sequence[Digit]
+) -> tuple[list[list[Digit]], list[Digit]]:
+    """For each span of time, in order, the digits whose middle lies on it, and those that lie on none."""
+    words = [Word("", "", start_s, end_s) for start_s, end_s in spans_s]
+    on_spans: list[list[Digit]] = [[] for _ in spans_s]
+    outside: list[Digit] = []
+    for digit in found:
+        on_each = assigned(words, [digit])
+        at = next((number for number, events in enumerate(on_each) if events), None)
+        (outside if at is None else on_spans[at]).append(digit)
+    return on_spans, outside
+
+
 def _distance_s(word: Word, at_s: float) -> float:
     return max(word.start_s - at_s, at_s - word.end_s, 0.0)
