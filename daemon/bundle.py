@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitd.daemon.audio import Samples
+from digitd.daemon.confidence import Calibration
 from digitd.daemon.errors import BundleError, ConfigError
 from digitd.daemon.features import MelSpec, MelSpectrogram
 from digitd.daemon.settings import read, setting
@@ -83,6 +84,8 @@ class Manifest:
     """What a network hears that listens all the time."""
     decoding: Decoding = field(default_factory=Decoding)
     """Of a network that listens all the time."""
+    calibration: Calibration = field(default_factory=Calibration)
+    """Likewise."""
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < len(self.labels) or not all(label.isprintable() and label for label in self.labels):

@@ -20,11 +20,17 @@ class Decoding:
     smoothed_outputs: int = setting(3, at_least=1, at_most=20)
     """A digit's confidence is its mean posterior over so many outputs: one lone output is a chance."""
     rearmed_share: float = setting(0.5, at_least=0, at_most=1)
-    """After a digit, the digits must fall below this share of the threshold before another is published: the network
-    goes on telling of the one it has told. Without it, a word in four comes twice at a threshold of 0.3. Where digits
-    are connected, only the same digit waits for that: another one may follow at once."""
+    """The network goes on telling of the digit it has told. Isolated: before another is published, all digits together
+    must fall below this share of the threshold; without it, a word in four comes twice at a threshold of 0.3.
+    Connected: only the same digit waits, until it falls below this share of the most that it reached: between the two
+    of "eight eight" it falls to a third or less, but not to nothing."""
     refractory_s: float = setting(0.35, at_least=0, at_most=2)
     """Nor is another published sooner: the shortest digit with the shortest pause lasts longer."""
+    follow_share: float = setting(1.0, at_least=0, at_most=1)
+    """Connected: right after a digit, this share of the threshold is enough. Where one digit was said, another is
+    likely; other speech seldom has two sounds in a row that are taken for digits."""
+    follow_s: float = setting(1.1, at_least=0, at_most=10)
+    """From one end to the next: what comes later does not follow."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +61,36 @@ class StreamDecoder:
         self.threshold = threshold
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=decoding.smoothed_outputs)
         self._told: int | None = None  # the digit that was published last, until the network has ceased to tell of it
-        self._deaf_until_s = 0.0
+        self._peak = 0.0  # the most that it reached
+        self._told_at_s = float("-inf")
 
     def push(self, posteriors: NDArray[np.float32], at_s: float) -> tuple[Candidate, bool]:
         """The best guess after float32 [n_labels + 1], and whether it is a digit to publish."""
+        if self._connected:
+            self._forget_fallen(posteriors)
         self._recent.append(posteriors[:-1])
         smoothed = np.sum(self._recent, axis=0) / self._decoding.smoothed_outputs
         best = int(smoothed.argmax())
+        if not self._connected and float(smoothed.sum()) < self._decoding.rearmed_share * self.threshold:
+            self._told = None
         candidate = Candidate(self._labels[best], float(smoothed[best]), at_s, tuple(smoothed.tolist()))
-        if self._told is not None:
-            told = float(smoothed[self._told] if self._connected else smoothed.sum())
-            if told < self._decoding.rearmed_share * self.threshold:
-                self._told = None
         waits = self._told is not None and not (self._connected and best != self._told)
-        accepted = not waits and candidate.confidence >= self.threshold and at_s >= self._deaf_until_s
+        since_s = at_s - self._told_at_s
+        accepted = not waits and since_s >= self._decoding.refractory_s and candidate.confidence >= self._least(since_s)
         if accepted:
-            self._told, self._deaf_until_s = best, at_s + self._decoding.refractory_s
+            self._told, self._told_at_s, self._peak = best, at_s, float(posteriors[best])
         return candidate, accepted
+
+    def _forget_fallen(self, posteriors: NDArray[np.float32]) -> None:
+        """The digit that was told last may come again once it has fallen; what spoke for it before counts no more."""
+        if self._told is None:
+            return
+        self._peak = max(self._peak, float(posteriors[self._told]))
+        if posteriors[self._told] < self._decoding.rearmed_share * self._peak:
+            self._told = None
+            self._recent.clear()
+
+    def _least(self, since_s: float) -> float:
+        """Confidence of a digit so long after the last one."""
+        follows = self._connected and since_s <= self._decoding.follow_s
+        return self.threshold * (self._decoding.follow_share if follows else 1.0)

@@ -101,8 +101,11 @@ class StreamListener:
         start_s = max(origin_s + span.start_s, self._word_end_s)
         self._word_end_s = max(origin_s + span.end_s, start_s)
         shares = tuple(zip(self._spotter.bundle.manifest.labels, guess.shares, strict=True))
-        digit = Digit(guess.label, guess.confidence, start_s, self._word_end_s, self._taken_in_s, shares)
+        digit = Digit(guess.label, self._confidence(guess), start_s, self._word_end_s, self._taken_in_s, shares)
         return self._gate.admit(digit, glued=span.glued and self._embedded == "reject")
+
+    def _confidence(self, guess: Candidate) -> float:
+        return self._spotter.bundle.manifest.calibration.confidence(guess.confidence)
 
     def _published(self, digits: Iterator[Digit]) -> Iterator[Digit]:
         for digit in digits:
@@ -122,7 +125,7 @@ class StreamListener:
             within = [guess for guess in self._guesses if guess.at_s <= end_s + REJECTED_AFTER_S]
             if self._digit_end_s < start_s and within:
                 best = max(within, key=lambda guess: guess.confidence)
-                yield Rejected(best.label, best.confidence, start_s, end_s, self._taken_in_s)
+                yield Rejected(best.label, self._confidence(best), start_s, end_s, self._taken_in_s)
         if not self._utterances:  # of what no utterance will ask for any more
             oldest_s = min(self._front_end.quiet_until_sample / self._spec.sample_rate_hz, self._heard_s)
             while self._guesses and self._guesses[0].at_s < oldest_s:

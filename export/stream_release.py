@@ -13,7 +13,7 @@ from digitd.daemon.stream_features import MelStream
 from digitd.export import golden, staging, stream_card, stream_convert, weights
 from digitd.export.convert import OUTPUT
 from digitd.export.staging import GRAPH, Release
-from digitd.trainer import field_report, plots
+from digitd.trainer import calibrate, field_report, plots
 from digitd.trainer.calibrate import Limits
 from digitd.trainer.field_test import Point
 from digitd.trainer.part_test import PartTest
@@ -22,6 +22,8 @@ from digitd.trainer.stream_run import StreamTraining
 from digitd.trainer.stream_train import VALIDATION_ROUND, studio
 
 GOLDEN_S = 2.0
+CALIBRATED_FROM = 0.2
+"""Digits that reach this mean posterior tell how posteriors become confidences: fewer would not show the wrong ones."""
 
 
 def stage(item: Release, staged: Path) -> dict[str, Any]:
@@ -60,6 +62,8 @@ def stage(item: Release, staged: Path) -> dict[str, Any]:
     tests = {name: PartTest(members, item.folder.labels, spec.sample_rate_hz, seen) for name, members in parts.items()}
     curves = {name: test.curve(spotter) for name, test in tests.items()}
     manifest = dataclasses.replace(manifest, thresholds=thresholds(curves["validation"], item.limits))
+    heard = tests["validation"].reliability(_spotter(staged, manifest), CALIBRATED_FROM)
+    manifest = dataclasses.replace(manifest, calibration=calibrate.line(heard.confidences, heard.right))
     spotter = _spotter(staged, manifest)
     metrics = {
         "split": item.parts.kind,

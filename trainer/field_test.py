@@ -170,7 +170,8 @@ class Outputs:
             guess, accepted = decoder.push(posteriors, number * self._output_s)
             if accepted:
                 at_s = guess.at_s - self.DELAY_S
-                found.append(Digit(guess.label, guess.confidence, at_s, at_s, guess.at_s))
+                confidence = manifest.calibration.confidence(guess.confidence)
+                found.append(Digit(guess.label, confidence, at_s, at_s, guess.at_s))
         return found
 
     def heard(self, threshold: float) -> list[Heard]:
@@ -227,7 +228,7 @@ class Reliability:
 
 
 def reliability(spotter: Spotter, streams: Streams, threshold: float) -> Reliability:
-    """Over the digits that are published at a threshold, on words that are digits and on those that are none."""
+    """Over what is published at a threshold: on digits, in quiet and in noise, and on other words."""
     confidences, right = [], []
     for stream in (streams.digits, *streams.noisy.get("unseen", {}).values(), streams.words):
         for item in Outputs(spotter, stream).heard(threshold) if stream else ():

@@ -6,7 +6,7 @@ from typing import Any
 from digitd.daemon.spotter import Spotter
 from digitd.trainer import field_test, string_test
 from digitd.trainer.corpora.recording import Recording
-from digitd.trainer.field_test import MODES, Point
+from digitd.trainer.field_test import MODES, Point, Reliability
 
 
 class PartTest:
@@ -28,6 +28,10 @@ class PartTest:
     def curve(self, spotter: Spotter) -> list[Point]:
         """Misses against false digits."""
         return field_test.curve(spotter, self._streams)
+
+    def reliability(self, spotter: Spotter, threshold: float) -> Reliability:
+        """How often digits are right, by their confidence."""
+        return field_test.reliability(spotter, self._streams, threshold)
 
     def measured(self, spotter: Spotter, points: list[Point]) -> dict[str, Any]:
         """At the bundle's operating points."""

@@ -11,7 +11,7 @@ from digitd.daemon.stream_decoder import Candidate, Decoding, Kind, StreamDecode
 
 LABELS = ("1", "2", "3")
 OUTPUT_S = 0.04
-DECODING: dict[Kind, Decoding] = {"isolated": Decoding(), "connected": Decoding(refractory_s=0.16)}
+DECODING: dict[Kind, Decoding] = {"isolated": Decoding(), "connected": Decoding(refractory_s=0.16, follow_share=0.7)}
 KINDS = pytest.mark.parametrize("kind", DECODING)
 
 
@@ -60,6 +60,20 @@ def test_digits_without_a_pause_are_heard_where_they_are_connected(kind: Kind, d
     assert "".join(c.label for c in found) == digits
 
 
+def test_the_same_digit_without_a_pause_comes_again_where_it_falls_to_a_third() -> None:
+    twice = [*word(0, 4), (0, 0.6), (0, 0.3), (0, 0.6), *word(0, 4)]
+    assert [c.label for c in decoded(twice, 0.5, "connected")] == ["1", "1"]
+    once = [*word(0, 4), (0, 0.6), *word(0, 4)]
+    assert [c.label for c in decoded(once, 0.5, "connected")] == ["1"]
+
+
+def test_less_is_enough_where_a_digit_has_just_been() -> None:
+    weak = [(1, 0.6)] * 5
+    assert [c.label for c in decoded([*SILENCE, *weak, *SILENCE], 0.7, "connected")] == []
+    assert [c.label for c in decoded([*word(0), *SILENCE, *weak, *SILENCE], 0.7, "connected")] == ["1", "2"]
+    assert [c.label for c in decoded([*word(0), *SILENCE * 5, *weak, *SILENCE], 0.7, "connected")] == ["1"]
+
+
 def test_a_new_threshold_holds_at_once() -> None:
     decoder = StreamDecoder(LABELS, 0.99, Decoding(), "isolated")
     posteriors = np.array([0.7, 0, 0, 0.3], np.float32)
@@ -74,5 +88,6 @@ OUTPUTS = st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1)), max_size=120)
 @given(OUTPUTS, st.floats(0.05, 0.99), st.sampled_from(list(DECODING)))
 def test_digits_are_sure_and_apart(tops: list[tuple[int, float]], threshold: float, kind: Kind) -> None:
     found = decoded(tops, threshold, kind)
-    assert all(c.confidence >= threshold for c in found)
+    least = threshold * DECODING[kind].follow_share
+    assert all(c.confidence >= least for c in found)
     assert all(b.at_s - a.at_s >= DECODING[kind].refractory_s - 1e-9 for a, b in pairwise(found))
