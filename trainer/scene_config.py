@@ -20,7 +20,7 @@ class SceneConfig:
     strings: float = setting(0.0, at_least=0, at_most=1)
     """Digits one after the other: each is a digit. For a network that hears connected digits."""
     glued: float = setting(0.0, at_least=0, at_most=1)
-    """A digit run together with other words: a digit where only one comes before, none where one follows."""
+    """A digit run together with other words: none where one follows; where one comes before, either answer will do."""
     recorded: float = setting(0.5, at_least=0, at_most=1)
     """Share of recorded strings among the strings; the others are put together of single digits."""
     things: float = setting(0.06, at_least=0, at_most=1)

@@ -226,7 +226,9 @@ class SceneMaker:
     def _glued(self, g: np.random.Generator) -> Item:
         words = [self._word(g) for _ in range(int(g.integers(1, 2, endpoint=True)))]
         words.insert(int(g.integers(len(words), endpoint=True)), self._digit(g))
-        return self._together(words, g)
+        joined = self._together(words, g)
+        unsure = tuple(Due(None, due.end) for due in joined.dues)
+        return Item(joined.samples, joined.start, joined.end, unsure)
 
     def _together(self, items: Sequence[Item], g: np.random.Generator) -> Item:
         """Run together; what is due after the last is due after all."""
@@ -287,13 +289,15 @@ def dues(phrase: Phrase) -> list[tuple[str | None, float]]:
     words = phrase.words
     for word, before, after in zip(words, (None, *words), (*words[1:], None), strict=False):
         if word.is_digit:
-            sure = _lets_go(word, after) and not (before and before.label.endswith("ty"))
+            sure = _parted(before, word) and _parted(word, after) and not (before and before.label.endswith("ty"))
             found.append((word.label if sure else None, word.end_s))
         elif word.label in UNSURE:
             found.append((None, word.end_s))
     return found
 
 
-def _lets_go(word: Said, after: Said | None) -> bool:
-    """Whether a digit, a pause or nothing follows."""
-    return after is None or after.is_digit or after.start_s - word.end_s >= PAUSE_S
+def _parted(word: Said | None, after: Said | None) -> bool:
+    """Whether two neighbours, of whom one is a digit, are digits both, or have a pause between them."""
+    if word is None or after is None:
+        return True
+    return (word.is_digit and after.is_digit) or after.start_s - word.end_s >= PAUSE_S

@@ -13,7 +13,7 @@ HOMOPHONES = frozenset(("to", "too", "tu", "for", "fore", "ate", "won", "oh", "o
 """By ear they are the digit, or its second name: only what stands around them tells, so they are no negatives."""
 
 WORDS_SYNTHETIC = 0.4
-SPEECH_SYNTHETIC = 0.2
+SPEECH_SYNTHETIC = 0.35
 """Shares of synthetic voices where no digit is said."""
 STRINGS_SYNTHETIC = 0.55
 """The same among recorded strings: of people there are a few hundred."""

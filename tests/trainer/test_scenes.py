@@ -97,8 +97,8 @@ def test_a_digit_that_a_word_follows_at_once_is_none(spoken: list[clips.Clip]) -
     shares = {**dict.fromkeys(ONLY_DIGITS, 0.0), "glued": 1.0}
     made = [maker(spoken, **shares).make([6, n]) for n in range(40)]
     n_due = [len(runs(scene.targets)) for scene in made]
-    assert any(n_due)
-    assert np.mean(n_due) < 2  # of some three items in each scene
+    assert not any(n_due)
+    assert any((scene.targets == UNKNOWN).any() for scene in made)
 
 
 def said(*labels: str, gap_s: float = 0.0) -> Phrase:
@@ -112,9 +112,10 @@ def said(*labels: str, gap_s: float = 0.0) -> Phrase:
         (said("5", "5", "1"), ["5", "5", "1"]),
         (said("5", "please"), [None]),  # another word follows at once
         (said("5", "please", gap_s=0.2), ["5"]),
-        (said("number", "5"), ["5"]),
+        (said("number", "5"), [None]),
+        (said("number", "5", "6"), [None, "6"]),
         (said("twenty", "5", "4"), [None, "4"]),
-        (said("a", "o", "2"), [None, "2"]),
+        (said("a", "o", "2"), [None, None]),
     ],
 )
 def test_what_is_due_in_a_phrase(phrase: Phrase, due: list[str | None]) -> None:

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,11 +70,22 @@ class Strings:
 
 
 @dataclass(frozen=True)
+class Sentences:
+    """Running speech: words of the description that are no digits, in any order, each sentence spoken by one voice."""
+
+    n_texts: int = setting(at_least=1, at_most=100_000)
+    shortest: int = setting(4, at_least=1, at_most=50)
+    longest: int = setting(9, at_least=1, at_most=50)
+    """Words of a sentence."""
+
+
+@dataclass(frozen=True)
 class Description:
     """What is spoken and in which voices; each range is `[lowest, highest]`, and both may be drawn."""
 
     words: tuple[Words, ...] = ()
     strings: tuple[Strings, ...] = ()
+    sentences: tuple[Sentences, ...] = ()
     seed: int = setting(1, at_least=0, at_most=2**32 - 1)
     espeak_accents: tuple[str, ...] = ("en-us", "en-gb")
     """Languages of `espeak-ng --voices`; empty: flite speaks alone."""
@@ -95,6 +106,8 @@ class Description:
     def __post_init__(self) -> None:
         if not self.words and not self.strings:
             raise ValueError("nothing is spoken; give [[words]] or [[strings]]")
+        if self.sentences and not _vocabulary(self.words):
+            raise ValueError("[[sentences]] are made of [[words]] that are no digits; give some")
         texts = [text.casefold() for words in self.words for text in words.texts]
         if twice := sorted({text for text in texts if texts.count(text) > 1}):
             raise ValueError(f"text {twice[0]!r} stands there twice; keep one")
@@ -168,6 +181,27 @@ def _tasks(description: Description, folder: Path) -> Iterator[_Task]:
         generator = np.random.default_rng([description.seed, strings.n_texts])
         for text in dict.fromkeys(islice(string_texts.texts(generator), strings.n_texts)):
             yield _task(folder / "strings", text, next(_drawn(description, variants, text, 1)), text, "string")
+    for sentences in description.sentences:
+        for text in _sentence_texts(description, sentences):
+            yield _task(folder / "sentences", text, next(_drawn(description, variants, text, 1)), text, "speech")
+
+
+def _vocabulary(words: Sequence[Words]) -> list[str]:
+    return [
+        text
+        for each in words
+        if each.kind == "word" and not each.label
+        for text in each.texts
+        if text == label_of(text)
+    ]
+
+
+def _sentence_texts(description: Description, sentences: Sentences) -> Iterator[str]:
+    generator, words = np.random.default_rng([description.seed, 1]), _vocabulary(description.words)
+    for _ in range(sentences.n_texts):
+        yield " ".join(
+            generator.choice(words, generator.integers(sentences.shortest, sentences.longest, endpoint=True))
+        )
 
 
 def _task(folder: Path, text: str, voice: Voice, label: str, kind: Kind) -> _Task:
