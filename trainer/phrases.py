@@ -14,7 +14,7 @@ GAP_LOW_S, GAP_HIGH_S = -0.06, 0.4
 """Between two digits that are put together: from run together to a short pause; short ones are drawn more often."""
 DRIFT_DB = 3.0
 """A digit is up to so much louder or softer than the one before."""
-REPEATED = 0.15
+REPEATED = 0.22
 """Share of digits that are the one before again."""
 RANGE_LOW_DB, RANGE_HIGH_DB = 22.0, 35.0
 """Digits are cut where they fall so far below their loudest."""
