@@ -100,16 +100,19 @@ class UnixSocketSink:
         """Take a reader's requests until it sends nothing more."""
         lines = Lines()
         while sent := await reader.read(4096):
-            for line in lines.push(sent):
-                self._request(line, writer)
-        for line in lines.finish():
-            self._request(line, writer)
+            self._request(lines.push(sent), writer)
+        self._request(lines.finish(), writer)
 
-    def _request(self, line: bytes, writer: asyncio.StreamWriter) -> None:
-        try:
-            self._switch.wanted = mode_asked(line)
-        except ConfigError as error:
-            self._write(refusal(error), writer)
+    def _request(self, asked: list[bytes], writer: asyncio.StreamWriter) -> None:
+        """Do what can be done before anything is refused: a refusal to one that has left ends the reading of it."""
+        refusals = []
+        for line in asked:
+            try:
+                self._switch.wanted = mode_asked(line)
+            except ConfigError as error:
+                refusals.append(refusal(error))
+        for line in refusals:
+            self._write(line, writer)
 
     def _send(self, line: bytes, is_ready: bool) -> None:
         if is_ready:
