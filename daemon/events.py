@@ -47,6 +47,15 @@ class Digit:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """A sound within speech that was not enough of a digit. It stands on no sink; the string decoder may need it."""
+
+    shares: tuple[tuple[str, float], ...]
+    """Each digit with how likely it is."""
+    at_s: float
+
+
+@dataclass(frozen=True)
 class Rejected:
     """Speech that was no digit, with the best guess."""
 

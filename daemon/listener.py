@@ -6,7 +6,7 @@ from typing import Protocol
 from digitd.daemon.audio import Chunk
 from digitd.daemon.bundle import Bundle, Mode
 from digitd.daemon.embedding import DigitConfig
-from digitd.daemon.events import Digit, Rejected
+from digitd.daemon.events import Digit, Doubt, Rejected
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.segmenter import SegmenterConfig
 from digitd.daemon.session import Provider
@@ -15,7 +15,7 @@ from digitd.daemon.stream_listener import StreamListener
 from digitd.daemon.utterance_listener import UtteranceListener
 
 Network = Recogniser | Spotter
-Found = Digit | Rejected
+Found = Digit | Rejected | Doubt
 
 
 def open_network(bundle: Bundle, provider: Provider = "auto") -> Network:

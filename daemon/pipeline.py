@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from digitd.daemon.audio import Block, Chunk, Intake
 from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig
-from digitd.daemon.events import Body, Digit, End, SourceState
+from digitd.daemon.events import Body, Digit, Doubt, End, SourceState
 from digitd.daemon.listener import Found, Network, listener
 from digitd.daemon.segmenter import SegmenterConfig
 from digitd.daemon.string_decoder import StringConfig, StringDecoder
@@ -63,6 +63,9 @@ class Pipeline:
 
     def _published(self, found: Iterator[Found]) -> Iterator[Body]:
         for body in found:
+            if isinstance(body, Doubt):
+                self._strings.consider(body)
+                continue
             if isinstance(body, Digit):
                 yield from self._strings.add(body)
             yield body

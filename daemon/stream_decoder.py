@@ -81,6 +81,10 @@ class StreamDecoder:
             self._told, self._told_at_s, self._peak = best, at_s, float(posteriors[best])
         return candidate, accepted
 
+    def is_new(self, candidate: Candidate) -> bool:
+        """Whether it is no echo of the digit that was told last."""
+        return self._told is None or (self._connected and candidate.label != self._labels[self._told])
+
     def _forget_fallen(self, posteriors: NDArray[np.float32]) -> None:
         """The digit that was told last may come again once it has fallen; what spoke for it before counts no more."""
         if self._told is None:

@@ -9,7 +9,7 @@ import numpy as np
 from digitd.daemon.audio import Chunk
 from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig, EmbeddingGate
-from digitd.daemon.events import Digit, Rejected
+from digitd.daemon.events import Digit, Doubt, Rejected
 from digitd.daemon.front_end import FrontEnd
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
 from digitd.daemon.spotter import Spotter, SpotterStream
@@ -21,6 +21,10 @@ REJECTED_AFTER_S = 0.4
 """A digit is published at most so long after its end; speech that none came out of by then was none."""
 FLUSHED_S = 0.4
 """So much silence is heard after the end of a stream, that a digit cut by it is decided."""
+DOUBT_SHARE = 0.1
+"""Least confidence of a guess that a string's format may take for a digit after all."""
+DOUBT_APART_S = 0.2
+"""Two digits do not end closer to each other."""
 BUSY_S = 1.5
 """Speech that goes on for longer is no digit, or noise: it holds no string open."""
 
@@ -47,6 +51,7 @@ class StreamListener:
         self._decoder = StreamDecoder(manifest.labels, self._threshold, manifest.decoding, manifest.kind)
         self._span = WordSpan(self._spec.sample_rate_hz)
         self._gate = EmbeddingGate()
+        self._doubt: Candidate | None = None
         self._start_sample, self._heard_outputs = sample, 0
 
     @property
@@ -67,7 +72,7 @@ class StreamListener:
         self._threshold = self._decoder.threshold = self._spotter.bundle.manifest.thresholds.of(mode)
         self._embedded = self._digit_config.embedded if mode == "always" else "accept"
 
-    def push(self, chunk: Chunk) -> Iterator[Digit | Rejected]:
+    def push(self, chunk: Chunk) -> Iterator[Digit | Rejected | Doubt]:
         """Digits that have ended, and speech that was none."""
         if chunk.dropped_s:
             self._begin(chunk.start_sample)
@@ -76,7 +81,7 @@ class StreamListener:
         self._span.push(chunk.samples)
         yield from self._hear(self._mel.push(chunk.samples))
 
-    def finish(self) -> Iterator[Digit | Rejected]:
+    def finish(self) -> Iterator[Digit | Rejected | Doubt]:
         """The digit that the end has cut, and the speech that is still open."""
         self._utterances.extend(self._front_end.finish())
         n_frames = round(FLUSHED_S * self._spec.sample_rate_hz / self._spec.hop_samples)
@@ -84,11 +89,12 @@ class StreamListener:
         yield from self._published(self._gate.finish())
         yield from self._reject(until_s=np.inf)
 
-    def _hear(self, frames: MelFrames) -> Iterator[Digit | Rejected]:
+    def _hear(self, frames: MelFrames) -> Iterator[Digit | Rejected | Doubt]:
         for posteriors in self._outputs.push(frames):
             self._heard_outputs += 1
             guess, accepted = self._decoder.push(posteriors, self._heard_s)
             self._guesses.append(guess)
+            yield from self._doubted(guess, accepted=accepted)
             if accepted:
                 yield from self._published(self._found(guess))
             yield from self._published(self._gate.advance(self._heard_s, self._pauses_after))
@@ -100,9 +106,23 @@ class StreamListener:
         span = self._span.before(self._heard_s - origin_s)
         start_s = max(origin_s + span.start_s, self._word_end_s)
         self._word_end_s = max(origin_s + span.end_s, start_s)
-        shares = tuple(zip(self._spotter.bundle.manifest.labels, guess.shares, strict=True))
-        digit = Digit(guess.label, self._confidence(guess), start_s, self._word_end_s, self._taken_in_s, shares)
+        digit = Digit(
+            guess.label, self._confidence(guess), start_s, self._word_end_s, self._taken_in_s, self._shares(guess)
+        )
         return self._gate.admit(digit, glued=span.glued and self._embedded == "reject")
+
+    def _doubted(self, guess: Candidate, *, accepted: bool) -> Iterator[Doubt]:
+        """The best of some guesses that were not enough, once a digit or nothing has followed them."""
+        waiting = self._doubt
+        if waiting and (guess.confidence < DOUBT_SHARE or accepted):
+            self._doubt = None
+            if not accepted or guess.at_s - waiting.at_s >= DOUBT_APART_S:  # else it was the same digit on its way up
+                yield Doubt(self._shares(waiting), waiting.at_s)
+        elif not accepted and self._decoder.is_new(guess) and guess.confidence >= DOUBT_SHARE:
+            self._doubt = max(waiting or guess, guess, key=lambda each: each.confidence)
+
+    def _shares(self, guess: Candidate) -> tuple[tuple[str, float], ...]:
+        return tuple(zip(self._spotter.bundle.manifest.labels, guess.shares, strict=True))
 
     def _confidence(self, guess: Candidate) -> float:
         return self._spotter.bundle.manifest.calibration.confidence(guess.confidence)

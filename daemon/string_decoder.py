@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import exp, log
 
-from digitd.daemon.events import Alternative, Digit, String
+from digitd.daemon.events import Alternative, Digit, Doubt, String
 from digitd.daemon.settings import setting
 from digitd.daemon.string_format import FormatConfig, StringFormat
 
@@ -13,6 +13,8 @@ FAR_SHARE = 0.1
 """A legal string that is less than so many times as likely as the likeliest is far from what was heard."""
 MOST_TRIED = 5_000
 """Of the likeliest strings; a check digit lets one in ten through."""
+LONGEST_DIGITS = 100
+"""A string is ended there: nobody says a longer one, and a stream that never pauses must not fill the memory."""
 LEAST_SHARE = 1e-4
 """Of an alternative, so that the worst heard digit can still be mended."""
 
@@ -37,6 +39,17 @@ def options(digit: Digit) -> Options:
     shares = {label: max(share, LEAST_SHARE) for label, share in digit.shares} or {digit.digit: digit.confidence}
     shares[digit.digit] = max(shares.values())
     shares[""] = max(min(1 - sum(shares.values()), shares[digit.digit] / 2), LEAST_SHARE)
+    return _ranked(shares)
+
+
+def doubtful_options(doubt: Doubt) -> Options:
+    """What may have been said where nothing was published: nothing is at least twice as likely."""
+    shares = {label: max(share, LEAST_SHARE) for label, share in doubt.shares}
+    shares[""] = max(1 - sum(shares.values()), 2 * max(shares.values()))
+    return _ranked(shares)
+
+
+def _ranked(shares: dict[str, float]) -> Options:
     total = sum(shares.values())
     return tuple(sorted(((label, share / total) for label, share in shares.items()), key=lambda item: -item[1]))
 
@@ -70,11 +83,21 @@ class StringDecoder:
         self._config, self._format = config, StringFormat(config.format)
         self._end_silence_s = config.end_silence_ms / 1000
         self._digits: list[Digit] = []
+        self._doubts: list[Doubt] = []
 
     def add(self, digit: Digit) -> Iterator[String]:
         """Take a digit in; a string that its late start ends comes out."""
         yield from self.advance(digit.start_s, digit.emitted_s)
         self._digits.append(digit)
+        if len(self._digits) == LONGEST_DIGITS:
+            yield from self.finish(digit.emitted_s)
+
+    def consider(self, doubt: Doubt) -> None:
+        """Take in what was no digit but may have been: a format may ask for it. Outside a string it is forgotten."""
+        if not self._digits:
+            self._doubts = [d for d in self._doubts if doubt.at_s - d.at_s <= self._end_silence_s]
+        if len(self._doubts) < LONGEST_DIGITS:
+            self._doubts.append(doubt)
 
     def advance(self, silent_until_s: float, taken_in_s: float) -> Iterator[String]:
         """The string that is over, where nothing was said up to `silent_until_s` of the stream."""
@@ -83,15 +106,20 @@ class StringDecoder:
 
     def finish(self, taken_in_s: float) -> Iterator[String]:
         """The string that is open at the end of the stream."""
-        digits, self._digits = self._digits, []
+        digits, doubts = self._digits, self._doubts
+        self._digits, self._doubts = [], []
         if digits:
-            yield self._decoded(digits, taken_in_s)
+            yield self._decoded(digits, doubts, taken_in_s)
 
-    def _decoded(self, digits: list[Digit], taken_in_s: float) -> String:
+    def _decoded(self, digits: list[Digit], doubts: list[Doubt], taken_in_s: float) -> String:
         heard = "".join(digit.digit for digit in digits)
+        first_s, last_s = (digits[n].end_s for n in (0, -1))
+        near = [d for d in doubts if first_s - self._end_silence_s <= d.at_s <= last_s + self._end_silence_s]
+        places = [(digit.end_s, options(digit)) for digit in digits] + [(d.at_s, doubtful_options(d)) for d in near]
+        places.sort(key=lambda place: place[0])
         legal: dict[str, float] = {}
         best = 0.0
-        for tried, (string, probability) in enumerate(likeliest([options(digit) for digit in digits])):
+        for tried, (string, probability) in enumerate(likeliest([ranked for _, ranked in places])):
             best = best or probability
             if len(legal) == self._config.n_best or tried == MOST_TRIED:
                 break

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitd.daemon.errors import ConfigError
-from digitd.daemon.events import Digit, Stamp, String
+from digitd.daemon.events import Digit, Doubt, Stamp, String
 from digitd.daemon.settings import parse
-from digitd.daemon.string_decoder import Options, StringConfig, StringDecoder, likeliest, options
+from digitd.daemon.string_decoder import LONGEST_DIGITS, Options, StringConfig, StringDecoder, likeliest, options
 from digitd.daemon.string_format import CHECKS, FormatConfig, StringFormat
 
 
@@ -81,6 +81,30 @@ def test_a_legal_string_far_from_what_was_heard_is_told() -> None:
     string = said(digit("7", 1.0, 0.99), digit("5", 1.5, 0.99), patterns=("11",))
     assert (string.digits, string.legal, string.far) == ("11", True, True) or not string.legal
     assert string.far
+
+
+def test_a_length_takes_in_what_was_not_quite_a_digit() -> None:
+    decoder = StringDecoder(StringConfig(format=FormatConfig(lengths=(3,))))
+    decoder.consider(Doubt((("4", 0.3), ("9", 0.1)), 0.2))  # long before: of something else
+    found = [*decoder.add(digit("1", 1.0))]
+    decoder.consider(Doubt((("2", 0.3), ("7", 0.2)), 1.8))
+    found += [*decoder.add(digit("3", 2.0)), *decoder.finish(4.0)]
+    assert [(s.digits, s.heard, s.legal) for s in found] == [("123", "13", True)]
+    assert [a.digits for a in found[0].n_best[:2]] == ["123", "173"]
+
+
+def test_what_was_no_digit_is_none_where_nobody_asks_for_it() -> None:
+    decoder = StringDecoder(StringConfig())
+    found = [*decoder.add(digit("1", 1.0))]
+    decoder.consider(Doubt((("2", 0.9),), 1.8))
+    found += [*decoder.add(digit("3", 2.0)), *decoder.finish(4.0)]
+    assert [s.digits for s in found] == ["13"]
+
+
+def test_a_string_without_an_end_is_ended() -> None:
+    decoder = StringDecoder(StringConfig())
+    found = [s for n in range(250) for s in decoder.add(digit(str(n % 10), 0.45 * n))]
+    assert [len(s.digits) for s in found] == [LONGEST_DIGITS] * 2
 
 
 def test_where_nothing_is_legal_what_was_heard_stands() -> None:
