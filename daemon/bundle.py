@@ -44,6 +44,8 @@ class Thresholds:
     always: float = setting(at_least=0, at_most=1)
     entry: float = setting(at_least=0, at_most=1)
     calibration: str = ""
+    sure: float = setting(0.0, at_least=0, at_most=1)
+    """From here on a digit counts whatever follows it, in mode always too: see `embedding`."""
 
     def of(self, mode: Mode) -> float:
         """The threshold of a mode."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from digitd.daemon.audio import Chunk
 from digitd.daemon.bundle import Mode
-from digitd.daemon.embedding import DigitConfig, EmbeddingGate
+from digitd.daemon.embedding import DigitConfig, EmbeddingGate, Found
 from digitd.daemon.events import Digit, Doubt, Rejected
 from digitd.daemon.front_end import FrontEnd
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
@@ -97,19 +97,25 @@ class StreamListener:
             yield from self._doubted(guess, accepted=accepted)
             if accepted:
                 yield from self._published(self._found(guess))
+            elif self._is_sure(guess):
+                yield from self._published(self._gate.reassure(guess.label))
             yield from self._published(self._gate.advance(self._heard_s, self._pauses_after))
             yield from self._reject(self._heard_s - REJECTED_AFTER_S)
 
     def _found(self, guess: Candidate) -> Iterator[Digit]:
         """The digit, and one that waited for another, unless it is to wait itself."""
         origin_s = self._start_sample / self._spec.sample_rate_hz
-        span = self._span.before(self._heard_s - origin_s)
-        start_s = max(origin_s + span.start_s, self._word_end_s)
-        self._word_end_s = max(origin_s + span.end_s, start_s)
+        start_s, end_s = self._span.before(self._heard_s - origin_s)
+        start_s = max(origin_s + start_s, self._word_end_s)
+        self._word_end_s = max(origin_s + end_s, start_s)
         digit = Digit(
             guess.label, self._confidence(guess), start_s, self._word_end_s, self._taken_in_s, self._shares(guess)
         )
-        return self._gate.admit(digit, glued=span.glued and self._embedded == "reject")
+        sure = self._embedded == "accept" or self._is_sure(guess)
+        return self._gate.admit(Found(digit, self._heard_s, guess.confidence >= self._threshold, sure))
+
+    def _is_sure(self, guess: Candidate) -> bool:
+        return guess.confidence >= self._spotter.bundle.manifest.thresholds.sure
 
     def _doubted(self, guess: Candidate, *, accepted: bool) -> Iterator[Doubt]:
         """The best of some guesses that were not enough, once a digit or nothing has followed them."""
@@ -132,8 +138,8 @@ class StreamListener:
             self._digit_end_s = digit.end_s
             yield replace(digit, emitted_s=self._taken_in_s)
 
-    def _pauses_after(self, end_s: float) -> bool:
-        return self._span.pauses_after(end_s - self._start_sample / self._spec.sample_rate_hz)
+    def _pauses_after(self, at_s: float) -> bool | None:
+        return self._span.pauses_after(at_s - self._start_sample / self._spec.sample_rate_hz)
 
     def _reject(self, until_s: float) -> Iterator[Rejected]:
         """Utterances that ended before `until_s` without a digit in them."""

@@ -1,7 +1,6 @@
 """Where in the stream the word lies that a network has just reported."""
 
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,20 +29,17 @@ SOFTER_DB_PER_S = 40.0
 """and a place so much nearer to REPORTED_S counts as so much softer."""
 
 
-LONGEST_S = 0.85
-"""What is loud for longer before a word's end than a digit lasts, is another word glued to it."""
-PAUSE_S = 0.1
-"""So long a word must be followed by nothing loud, for a pause."""
+PAUSE_S = 0.14
+"""So long it must be soft for a pause,"""
+PAUSE_BELOW_DB = 18.0
+"""so far below the loudest of the word,"""
+PAUSE_ABOVE_FLOOR_DB = 4.0
+"""or no more than this above the background."""
+PAUSE_FROM_S, PAUSE_TO_S = -0.25, 0.15
+"""A pause after a word begins between these, of when it is reported.
 
-
-@dataclass(frozen=True)
-class Span:
-    """Of a word, in seconds since the stream began."""
-
-    start_s: float
-    end_s: float
-    glued: bool
-    """Whether sound goes on before it for longer than a digit lasts."""
+Such a pause follows 99 % of 145 isolated digits of strangers and 97 % of 31 last digits of strings, but 31 % of 88 sounds
+in running speech that were taken for digits."""
 
 
 class WordSpan:
@@ -54,7 +50,7 @@ class WordSpan:
         self._most_hops = 2 * _hops(LOOK_BACK_S)
         self._pieces: deque[Samples] = deque()
         self._first_sample, self._end_sample = 0, 0  # of the pieces
-        self._loud_dbfs = 0.0
+        self._soft_dbfs = 0.0
 
     def push(self, samples: Samples) -> None:
         """Take in float32 [n_samples]. Levels are computed only where a word is asked for: that is rare."""
@@ -64,18 +60,19 @@ class WordSpan:
         while self._end_sample - self._first_sample - len(self._pieces[0]) >= most:
             self._first_sample += len(self._pieces.popleft())
 
-    def before(self, at_s: float) -> Span:
-        """The word that ended before `at_s`."""
+    def before(self, at_s: float) -> tuple[float, float]:
+        """Begin and end, in seconds since the stream began, of the word that ended before `at_s`."""
         origin, levels_dbfs = self._levels()
         last = min(max(_hops(at_s) - origin, 1), len(levels_dbfs))
         first = max(0, last - _hops(LOOK_BACK_S))
         recent = levels_dbfs[first:last]
         if not len(recent):
-            return Span(at_s, at_s, glued=False)
+            return at_s, at_s
         peak = float(recent[-_hops(LATEST_END_S + LOOK_BACK_S / 2) :].max())
-        floor = min(float(np.percentile(levels_dbfs, 10)) + ABOVE_FLOOR_DB, peak - BELOW_PEAK_DB)
-        self._loud_dbfs = max(peak - WORD_RANGE_DB, floor)
-        loud = np.flatnonzero(recent > self._loud_dbfs)
+        background = float(np.percentile(levels_dbfs, 10))
+        floor = min(background + ABOVE_FLOOR_DB, peak - BELOW_PEAK_DB)
+        self._soft_dbfs = max(peak - PAUSE_BELOW_DB, background + PAUSE_ABOVE_FLOOR_DB)
+        loud = np.flatnonzero(recent > max(peak - WORD_RANGE_DB, floor))
         end = max(int(loud[-1]) + 1, len(recent) - _hops(LATEST_END_S))
         if end >= len(recent) - _hops(REPORTED_LOW_S):
             end = _softest(recent)
@@ -84,19 +81,19 @@ class WordSpan:
             if start - hop > _hops(CLOSURE_S):
                 break
             start = min(start, int(hop))
-        start_s, end_s = ((origin + first + hop) * HOP_MS / 1000 for hop in (start, end))
-        return Span(start_s, end_s, glued=end_s - start_s > LONGEST_S)
+        return (origin + first + start) * HOP_MS / 1000, (origin + first + end) * HOP_MS / 1000
 
-    def pauses_after(self, end_s: float) -> bool:
-        """Whether a pause has followed the end of the word that was asked for last."""
+    def pauses_after(self, at_s: float) -> bool | None:
+        """Whether a pause follows the word that was asked for last, at `at_s`; None while that is not known."""
         origin, levels_dbfs = self._levels()
-        after = levels_dbfs[max(0, _hops(end_s) - origin) :] > self._loud_dbfs
+        begin, end = (_hops(at_s + from_s) - origin for from_s in (PAUSE_FROM_S, PAUSE_TO_S + PAUSE_S))
+        soft = levels_dbfs[max(0, begin) : end] <= self._soft_dbfs
         run = 0
-        for is_loud in after:
-            run = 0 if is_loud else run + 1
+        for is_soft in soft:
+            run = run + 1 if is_soft else 0
             if run >= _hops(PAUSE_S):
                 return True
-        return False
+        return None if end > len(levels_dbfs) else False
 
     def _levels(self) -> tuple[int, NDArray[np.float32]]:
         """Number of the first hop, and float32 [n_hops], the levels in dBFS."""

@@ -2,56 +2,67 @@
 
 from collections.abc import Iterator
 
-from digitd.daemon.embedding import EmbeddingGate
+from digitd.daemon.embedding import NEIGHBOUR_S, EmbeddingGate, Found
 from digitd.daemon.events import Digit
 
 
-def digit(label: str, end_s: float) -> Digit:
-    return Digit(label, 0.9, end_s - 0.3, end_s, end_s + 0.1)
+def found(label: str, end_s: float, *, strong: bool = True, sure: bool = False) -> Found:
+    return Found(Digit(label, 0.9, end_s - 0.3, end_s, end_s + 0.1), end_s + 0.1, strong, sure)
 
 
 def labels(digits: Iterator[Digit]) -> str:
     return "".join(each.digit for each in digits)
 
 
-def never(_end_s: float) -> bool:
+def goes_on(_at_s: float) -> bool:
     return False
 
 
-def always(_end_s: float) -> bool:
+def pauses(_at_s: float) -> bool:
     return True
 
 
-def test_a_digit_after_a_pause_passes_at_once() -> None:
-    assert labels(EmbeddingGate().admit(digit("1", 1.0), glued=False)) == "1"
+def test_a_sure_digit_counts_at_once() -> None:
+    assert labels(EmbeddingGate().admit(found("1", 1.0, sure=True))) == "1"
 
 
-def test_a_digit_glued_on_both_sides_is_none() -> None:
+def test_a_digit_before_a_pause_counts() -> None:
     gate = EmbeddingGate()
-    assert labels(gate.admit(digit("1", 1.0), glued=True)) == ""
-    assert labels(gate.advance(1.2, never)) == ""
-    assert labels(gate.advance(3.0, never)) == ""
-    assert labels(gate.advance(3.1, always)) == ""  # too late
+    assert labels(gate.admit(found("1", 1.0))) == ""
+    assert labels(gate.advance(1.1, lambda _at_s: None)) == ""
+    assert labels(gate.advance(1.2, pauses)) == "1"
+    assert labels(gate.advance(1.3, pauses)) == ""
+
+
+def test_a_digit_that_other_words_follow_is_none() -> None:
+    gate = EmbeddingGate()
+    assert labels(gate.admit(found("1", 1.0))) == ""
+    for heard_s in (1.2, 1.6, 3.0):
+        assert labels(gate.advance(heard_s, goes_on)) == ""
+    assert labels(gate.advance(3.1, pauses)) == ""  # too late
     assert labels(gate.finish()) == ""
 
 
-def test_a_pause_after_it_lets_a_digit_pass() -> None:
+def test_a_digit_that_becomes_sure_counts() -> None:
     gate = EmbeddingGate()
-    assert labels(gate.admit(digit("1", 1.0), glued=True)) == ""
-    assert labels(gate.advance(1.2, always)) == "1"
-    assert labels(gate.advance(1.3, always)) == ""
+    assert labels(gate.admit(found("1", 1.0))) == ""
+    assert labels(gate.reassure("2")) == ""
+    assert labels(gate.reassure("1")) == "1"
+    assert labels(gate.reassure("1")) == ""
 
 
-def test_another_digit_after_it_lets_a_digit_pass() -> None:
+def test_two_strong_digits_vouch_for_each_other() -> None:
     gate = EmbeddingGate()
-    assert labels(gate.admit(digit("5", 1.0), glued=True)) == ""
-    assert labels(gate.admit(digit("6", 1.5), glued=True)) == "56"
-    assert labels(gate.admit(digit("7", 2.0), glued=True)) == "7"  # a digit is before it
+    assert labels(gate.admit(found("5", 1.0))) == ""
+    assert labels(gate.admit(found("6", 1.5, strong=False))) == ""
+    assert labels(gate.admit(found("7", 2.0))) == "567"
+    assert labels(gate.admit(found("8", 2.5, strong=False))) == "8"  # within a string, at once
 
 
 def test_a_digit_long_after_another_stands_alone() -> None:
     gate = EmbeddingGate()
-    assert labels(gate.admit(digit("5", 1.0), glued=False)) == "5"
-    assert labels(gate.admit(digit("6", 4.0), glued=True)) == ""
-    assert labels(gate.admit(digit("7", 8.0), glued=True)) == ""
-    assert labels(gate.finish()) == "7"  # the end of a stream is a pause
+    assert labels(gate.admit(found("5", 1.0))) == ""
+    assert labels(gate.finish()) == "5"  # the end of a stream is a pause
+    assert labels(gate.admit(found("6", 1.1 + NEIGHBOUR_S))) == ""
+    assert labels(gate.admit(found("7", 1.3 + 2 * NEIGHBOUR_S))) == ""  # the six is given up
+    assert labels(gate.finish()) == "7"
