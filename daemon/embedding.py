@@ -23,8 +23,8 @@ class DigitConfig:
     """Which digits count."""
 
     embedded: Literal["reject", "accept"] = "reject"
-    """What becomes of a digit that other words follow at once, in mode `always`; `entry` expects only digits, and accepts
-    it."""
+    """What becomes of a digit that other words follow at once, in mode `always`; `entry` expects only digits, and
+    accepts it."""
 
 
 @dataclass(frozen=True)
