@@ -10,6 +10,7 @@ from digitd.trainer.split import Split
 
 PICTURE = "card.png"
 PARTS = ("validation", "test")
+ARTICLES = {"isolated": "An", "connected": "A"}
 LIMITS = {
     "isolated": "Digits need a pause before and after: of digits said in one breath it hears the last at best.",
     "connected": "A digit that is glued to other words on both sides is none, in mode always.",
@@ -25,7 +26,7 @@ def card(manifest: Manifest, metrics: dict[str, Any], parts: Split) -> str:
     answer_ms = 1000 * spec.frames_per_output * spec.hop_samples // spec.sample_rate_hz
     return f"""# {manifest.name}
 
-An **{manifest.kind}** bundle of {manifest.origin.parameters:,} parameters that hears a stream: each {answer_ms} ms it
+{ARTICLES[manifest.kind]} **{manifest.kind}** bundle of {manifest.origin.parameters:,} parameters that hears a stream: each {answer_ms} ms it
 says which of {" ".join(manifest.labels)} has just ended, or that none has. It hears {spec.n_mels} mel bands up to
 {spec.fmax_hz:g} Hz. Released {manifest.origin.created}.
 
@@ -48,7 +49,8 @@ Thresholds: {thresholds.calibration}.
 ![Digits in noise, misses against false digits, reliability]({PICTURE})
 
 Digits right (%) in noise, by signal-to-noise ratio; *seen* noises were trained on, *unseen* ones not. This table and
-the picture are of the daemon's features, network and decoder, without its source and speech detector:
+the picture are of the daemon's features, network and decoder, without its source, its speech detector and its rule for
+digits inside other speech:
 
 {ladder(metrics)}
 

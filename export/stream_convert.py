@@ -21,8 +21,6 @@ from digitd.trainer.networks import stream
 from digitd.trainer.scene_pool import Scenes
 
 INPUT = "frames"
-LOGITS = "logits"
-"""Name of the last layer, whose weights the temperature divides."""
 
 
 def temperature(trained: Any, scenes: Scenes, n_labels: int) -> float:
@@ -47,7 +45,7 @@ def calibrated(trained: Any, divisor: float) -> Any:
     """The same network with its logits divided."""
     model = keras.models.clone_model(trained)
     model.set_weights(trained.get_weights())
-    layer = model.get_layer(LOGITS)
+    layer = model.get_layer(stream.LOGITS)
     layer.set_weights([weights / divisor for weights in layer.get_weights()])
     return keras.Model(model.input, model.output, name=trained.name)
 

@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.vad import FRAME_MS
-from digitd.trainer.corpora import said
+from digitd.trainer.corpora import phones, said
+from digitd.trainer.corpora.phones import Track
 from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.corpora.said import Said
 from digitd.trainer.examples import read_mono
@@ -36,6 +37,17 @@ class Clip:
     """float32 [n_frames], of each FRAME_MS."""
     words: tuple[Said, ...] = ()
     """Of a string, which lie where in it."""
+    phones: Track | None = None
+    """Where they are known."""
+
+    def track(self, begin: int, end: int, rate_hz: int) -> Track:
+        """The phones of some of its samples, int8 [n_hops]; all UNKNOWN where they are not known."""
+        first, last = (round(sample / rate_hz / phones.HOP_S) for sample in (begin, end))
+        found = np.full(max(0, last - first), phones.UNKNOWN, np.int8)
+        if self.phones is not None:
+            known = self.phones[max(0, first) : last]
+            found[: len(known)] = known
+        return found
 
     @property
     def samples(self) -> Samples:

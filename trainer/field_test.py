@@ -126,7 +126,10 @@ class FieldTest:
 
 @dataclass(frozen=True)
 class Point:
-    """What a threshold gives; None where there was nothing to measure it on."""
+    """What a threshold gives; None where there was nothing to measure it on.
+
+    `curve` measures without the rule for digits inside other speech (`embedding`), `through_pipeline` with it.
+    """
 
     threshold: float
     right: float
@@ -235,6 +238,18 @@ def reliability(spotter: Spotter, streams: Streams, threshold: float) -> Reliabi
             confidences += [event.confidence for event in item.digits]
             right += [event.digit == item.word.label for event in item.digits]
     return Reliability(tuple(confidences), tuple(right))
+
+
+def through_pipeline(spotter: Spotter, streams: Streams) -> Point:
+    """What the bundle's threshold of mode `always` gives."""
+    test, mode = FieldTest(spotter), MODES[0]
+    return Point(
+        test.thresholds.always,
+        float(np.mean([item.right for item in test.heard(streams.digits, mode)])),
+        test.words_with_digit(streams.words, mode)["share"] if streams.words else None,
+        test.false_per_hour(streams.speech, mode) if streams.speech else None,
+        test.false_per_hour(streams.noise, mode) if streams.noise else None,
+    )
 
 
 def summary(heard: Sequence[Heard]) -> dict[str, Any]:

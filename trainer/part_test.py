@@ -29,6 +29,10 @@ class PartTest:
         """Misses against false digits."""
         return field_test.curve(spotter, self._streams)
 
+    def through_pipeline(self, spotter: Spotter) -> Point:
+        """What the threshold of mode `always` gives, with all that the daemon does."""
+        return field_test.through_pipeline(spotter, self._streams)
+
     def reliability(self, spotter: Spotter, threshold: float) -> Reliability:
         """How often digits are right, by their confidence."""
         return field_test.reliability(spotter, self._streams, threshold)

@@ -8,6 +8,8 @@ import numpy as np
 
 from digitd.daemon.audio import Samples
 from digitd.trainer.clips import Clip
+from digitd.trainer.corpora import phones
+from digitd.trainer.corpora.phones import Track
 from digitd.trainer.corpora.said import Said
 
 GAP_LOW_S, GAP_HIGH_S = -0.06, 0.4
@@ -32,6 +34,8 @@ class Phrase:
     samples: Samples
     """float32 [n_samples]."""
     words: tuple[Said, ...]
+    phones: Track
+    """int8 [n_hops]."""
 
 
 class StringCast:
@@ -76,9 +80,10 @@ class StringCast:
         begin_s = 0.0 if first == 0 else (words[first - 1].end_s + words[first].start_s) / 2
         begin_s = max(begin_s, words[first].start_s - 0.3)
         end_s = words[-1].end_s + 0.3
-        samples = clip.samples[int(begin_s * self._rate_hz) : int(end_s * self._rate_hz)]
+        begin, end = int(begin_s * self._rate_hz), min(int(end_s * self._rate_hz), len(clip.pcm))
+        samples = clip.samples[begin:end]
         kept = tuple(Said(w.label, w.start_s - begin_s, w.end_s - begin_s) for w in words[first:])
-        return Phrase(_faded(samples, self._rate_hz), kept)
+        return Phrase(_faded(samples, self._rate_hz), kept, clip.track(begin, end, self._rate_hz))
 
     def composed(self, g: np.random.Generator, n_digits: int | None = None) -> tuple[Clip, Phrase]:
         """Digits of one speaker, one after the other, by default 2 to LONGEST, and a clip that it is of."""
@@ -86,24 +91,29 @@ class StringCast:
         labels = sorted(clips)
         tempo = g.random()  # of this string: from run together to spelt out
         level_db, at, label = 0.0, 0, ""
-        placed: list[tuple[int, Samples]] = []
+        placed: list[tuple[int, Samples, Track]] = []
         words: list[Said] = []
         for _ in range(n_digits or int(g.integers(2, LONGEST, endpoint=True))):
             if not label or g.random() >= REPEATED:
                 label = labels[int(g.integers(len(labels)))]
             clip = clips[label][int(g.integers(len(clips[label])))]
             start_s, end_s = clip.span_s(g.uniform(RANGE_LOW_DB, RANGE_HIGH_DB))
-            samples = _faded(clip.samples[int(start_s * self._rate_hz) : int(end_s * self._rate_hz)], self._rate_hz)
+            begin, end = int(start_s * self._rate_hz), int(end_s * self._rate_hz)
+            samples = _faded(clip.samples[begin:end], self._rate_hz)
             level_db = float(np.clip(level_db + g.uniform(-DRIFT_DB, DRIFT_DB), -8, 8))
             loudest = max(float(np.abs(samples).max(initial=0)), 1e-9)
-            placed.append((at, samples * np.float32(10 ** (level_db / 20) / loudest)))
+            track = clip.track(begin, begin + len(samples), self._rate_hz)
+            placed.append((at, samples * np.float32(10 ** (level_db / 20) / loudest), track))
             words.append(Said(label, at / self._rate_hz, (at + len(samples)) / self._rate_hz))
             gap_s = GAP_LOW_S + (GAP_HIGH_S - GAP_LOW_S) * tempo * g.random() ** 1.5
             at = max(at + len(samples) // 2, at + len(samples) + int(gap_s * self._rate_hz))
-        whole = np.zeros(max(begin + len(samples) for begin, samples in placed), np.float32)
-        for begin, samples in placed:
+        whole = np.zeros(max(begin + len(samples) for begin, samples, _ in placed), np.float32)
+        hop_samples = round(self._rate_hz * phones.HOP_S)
+        spoken = np.full(len(whole) // hop_samples, phones.SILENCE, np.int8)
+        for begin, samples, track in placed:
             whole[begin : begin + len(samples)] += samples
-        return clip, Phrase(whole, tuple(words))
+            phones.overlay(spoken, track, begin // hop_samples)
+        return clip, Phrase(whole, tuple(words), spoken)
 
 
 def _faded(samples: Samples, rate_hz: int) -> Samples:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ class Scenes:
     """float16 [n_scenes, n_frames, n_mels]: half the memory."""
     targets: NDArray[np.int8]
     """int8 [n_scenes, n_outputs], see `scenes.Scene`."""
+    phones: NDArray[np.int8]
+    """Likewise."""
 
 
 class SceneStudio:
@@ -48,14 +51,19 @@ class SceneStudio:
     def make(self, number: int, first: int, last: int, *, warped: bool) -> Scenes:
         """Scenes `first` to `last` (exclusive) of a round."""
         made = [self._scene([self._seed, number, index], warped=warped) for index in range(first, last)]
-        return Scenes(np.stack([features for features, _ in made]), np.stack([targets for _, targets in made]))
+        features, targets, phones = (np.stack(each) for each in zip(*made, strict=True))
+        return Scenes(features, targets, phones)
 
-    def _scene(self, seed: list[int], *, warped: bool) -> tuple[NDArray[np.float16], NDArray[np.int8]]:
+    def _scene(self, seed: list[int], *, warped: bool) -> tuple[NDArray[Any], ...]:
         scene = self._maker.make(seed)
         generator = np.random.default_rng([*seed, 1])
         bent = warped and generator.random() >= UNWARPED
         warp = 1 + generator.uniform(-self._config.warp, self._config.warp) if bent else 1.0
-        return MelStream(self._config.features, warp).push(scene.samples).astype(np.float16), scene.targets
+        return (
+            MelStream(self._config.features, warp).push(scene.samples).astype(np.float16),
+            scene.targets,
+            scene.phones,
+        )
 
 
 class ScenePool:
@@ -92,9 +100,8 @@ class Order:
     def fetch(self) -> Scenes:
         """Wait for its scenes."""
         parts = [part.result() for part in tqdm(self._parts, f"round {self.number}", unit="batch", disable=None)]
-        return Scenes(
-            np.concatenate([part.features for part in parts]), np.concatenate([part.targets for part in parts])
-        )
+        columns = ([getattr(part, name) for part in parts] for name in ("features", "targets", "phones"))
+        return Scenes(*map(np.concatenate, columns))
 
 
 _studio: SceneStudio | None = None

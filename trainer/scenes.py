@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from digitd.daemon.audio import Samples
 from digitd.trainer import augment
 from digitd.trainer.clips import WORD_RANGE_DB, Clip
+from digitd.trainer.corpora import phones
+from digitd.trainer.corpora.phones import Track
 from digitd.trainer.corpora.said import Said
 from digitd.trainer.phrases import Phrase, StringCast
 from digitd.trainer.scene_config import SceneConfig, Timing
@@ -18,6 +20,8 @@ UNKNOWN = -1
 """Target of a moment at which any answer will do."""
 LONGEST_STRING_S = 3.2
 """Of a longer string, a scene holds only the end."""
+PHONE_DELAY_S = 0.06
+"""A phone is told of so long after it sounds: the sounds around it tell which it is."""
 PAUSE_S = 0.12
 """A word that ends so long before the next is not glued to it."""
 UNSURE = frozenset(("o", "oh", "to", "too", "two", "for", "won", "ate"))
@@ -32,6 +36,8 @@ class Scene:
     """float32 [n_samples]."""
     targets: NDArray[np.int8]
     """int8 [n_outputs]: which digit has just ended; n_labels where none has; UNKNOWN."""
+    phones: Track
+    """int8 [n_outputs]: which phone is being spoken, PHONE_DELAY_S before each output."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class Item:
     start: int
     end: int
     """Of what is heard in it; the next item follows its end."""
+    phones: Track
+    """int8 [n_hops]."""
     dues: tuple[Due, ...] = ()
 
 
@@ -106,6 +114,7 @@ class SceneMaker:
     ) -> None:
         self._stock, self._labels, self._config, self._timing = stock, list(labels), config, timing
         self._rate_hz, self._output_s = rate_hz, output_s
+        self._hop_samples = round(rate_hz * phones.HOP_S)
 
     def make(self, seed: Sequence[int]) -> Scene:
         """The scene of a seed."""
@@ -113,6 +122,7 @@ class SceneMaker:
         config, rate_hz = self._config, self._rate_hz
         said = np.zeros(int(config.length_s * rate_hz), np.float32)
         targets = np.full(int(config.length_s / self._output_s), len(self._labels), np.int8)
+        track = np.full(int(config.length_s / phones.HOP_S), phones.SILENCE, np.int8)
         levels: list[float] = []
         silent = g.random() < config.noise_only
         at = 0 if silent else int(g.uniform(0.1, 0.8) * rate_hz)
@@ -128,6 +138,7 @@ class SceneMaker:
             power = float((samples[start:end] ** 2).mean()) if end > start else 0.0
             if power > 0:
                 levels.append(power)
+            phones.overlay(track, item.phones, at // self._hop_samples)
             for due in item.dues:
                 self._mark(targets, due.label, (at + due.end) / rate_hz)
             at += end + int(self._gap_s(g) * rate_hz)
@@ -140,7 +151,12 @@ class SceneMaker:
             sound = sound / max(peak, 1e-9) * np.float32(10 ** (g.uniform(-40, 0) / 20))
         hiss = g.standard_normal(len(sound)).astype(np.float32) * np.float32(10 ** (g.uniform(-95, -55) / 20))
         pcm = np.round(np.clip(sound + hiss, -1, 1) * 32767) / 32767
-        return Scene(pcm.astype(np.float32), targets)
+        return Scene(pcm.astype(np.float32), targets, self._spoken_at_outputs(track))
+
+    def _spoken_at_outputs(self, track: Track) -> Track:
+        times_s = (np.arange(int(self._config.length_s / self._output_s)) + 1) * self._output_s - PHONE_DELAY_S
+        found: Track = track[np.clip((times_s / phones.HOP_S).astype(int), 0, len(track) - 1)]
+        return found
 
     def _gap_s(self, g: np.random.Generator) -> float:
         low, high = self._config.gap_low_s, self._config.gap_high_s
@@ -173,14 +189,14 @@ class SceneMaker:
     def _digit(self, g: np.random.Generator) -> Item:
         label = self._labels[g.integers(len(self._labels))]
         item = self._spoken(self._stock.digits.draw(g, label), g)
-        return Item(item.samples, item.start, item.end, (Due(label, item.end),))
+        return replace(item, dues=(Due(label, item.end),))
 
     def _word(self, g: np.random.Generator) -> Item:
         return self._spoken(self._stock.words.draw(g), g)
 
     def _thing(self, g: np.random.Generator) -> Item:
         sound = augment.thing(self._rate_hz, g)
-        return Item(sound, 0, len(sound))
+        return Item(sound, 0, len(sound), np.full(len(sound) // self._hop_samples, phones.SILENCE, np.int8))
 
     def _spoken(self, clip: Clip, g: np.random.Generator) -> Item:
         """A clip, cut more or less close, by a varied voice."""
@@ -201,22 +217,27 @@ class SceneMaker:
         spoken = spoken.copy()
         spoken[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
         spoken[len(spoken) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        return Item(spoken, start, end)
+        track = phones.fitted(clip.track(begin, begin + len(cut), rate_hz), len(spoken) // self._hop_samples)
+        return Item(spoken, start, end, track)
 
     def _excerpt(self, g: np.random.Generator) -> Item:
         clip = self._stock.speech.draw(g)
-        start_s, end_s = clip.span_s()
-        whole = clip.samples[int(start_s * self._rate_hz) : int(end_s * self._rate_hz)]
+        first, last = (int(at_s * self._rate_hz) for at_s in clip.span_s())
+        last = min(last, len(clip.pcm))
         length = int(g.uniform(0.4, 3.0) * self._rate_hz)
-        begin = int(g.integers(max(1, len(whole) - length)))
-        spoken = augment.voice(whole[begin : begin + length], self._rate_hz, g)
-        return Item(spoken, 0, len(spoken))
+        begin = first + int(g.integers(max(1, last - first - length)))
+        end = min(begin + length, last)
+        spoken = augment.voice(clip.samples[begin:end], self._rate_hz, g)
+        track = phones.fitted(clip.track(begin, end, self._rate_hz), len(spoken) // self._hop_samples)
+        return Item(spoken, 0, len(spoken), track)
 
     def _half(self, g: np.random.Generator) -> Item:
         digit = self._spoken(self._stock.digits.draw(g), g)
         middle = digit.start + int((digit.end - digit.start) * g.uniform(0.3, 0.55))
-        half = digit.samples[:middle] if g.random() < 0.5 else digit.samples[middle:]
-        return Item(half, 0, len(half))
+        hop = middle // self._hop_samples
+        if g.random() < 0.5:
+            return Item(digit.samples[:middle], 0, middle, digit.phones[:hop])
+        return Item(digit.samples[middle:], 0, len(digit.samples) - middle, digit.phones[hop:])
 
     def _double(self, g: np.random.Generator) -> Item:
         digit = self._spoken(self._stock.digits.draw(g), g)
@@ -228,7 +249,7 @@ class SceneMaker:
         words.insert(int(g.integers(len(words), endpoint=True)), self._digit(g))
         joined = self._together(words, g)
         unsure = tuple(Due(None, due.end) for due in joined.dues)
-        return Item(joined.samples, joined.start, joined.end, unsure)
+        return replace(joined, dues=unsure)
 
     def _together(self, items: Sequence[Item], g: np.random.Generator) -> Item:
         """Run together; what is due after the last is due after all."""
@@ -237,10 +258,12 @@ class SceneMaker:
             begins.append(max(0, at - item.start + int(g.uniform(-0.06, 0.03) * self._rate_hz)))
             at = begins[-1] + item.end
         together = np.zeros(max(b + len(item.samples) for b, item in zip(begins, items, strict=True)), np.float32)
+        track = np.full(len(together) // self._hop_samples, phones.SILENCE, np.int8)
         for begin, item in zip(begins, items, strict=True):
             together[begin : begin + len(item.samples)] += item.samples
+            phones.overlay(track, item.phones, begin // self._hop_samples)
         end = min(len(together), at)
-        return Item(together, 0, end, tuple(Due(due.label, end) for due in items[-1].dues))
+        return Item(together, 0, end, track, tuple(Due(due.label, end) for due in items[-1].dues))
 
     def _string(self, g: np.random.Generator) -> Item:
         strings = self._stock.strings
@@ -249,7 +272,9 @@ class SceneMaker:
         spoken = augment.voice(phrase.samples, self._rate_hz, g)
         scale = len(spoken) / max(len(phrase.samples), 1) * self._rate_hz
         due = tuple(Due(label, int(end_s * scale)) for label, end_s in dues(phrase))
-        return Item(spoken, int(phrase.words[0].start_s * scale), int(phrase.words[-1].end_s * scale), due)
+        track = phones.fitted(phrase.phones, len(spoken) // self._hop_samples)
+        start, end = (int(at_s * scale) for at_s in (phrase.words[0].start_s, phrase.words[-1].end_s))
+        return Item(spoken, start, end, track, due)
 
     def _background(self, levels: list[float], n_samples: int, g: np.random.Generator) -> Samples:
         if g.random() >= self._config.noisy and levels:

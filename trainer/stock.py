@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from digitd.daemon.errors import CorpusError
 from digitd.trainer import clips
+from digitd.trainer.clips import Clip
+from digitd.trainer.corpora import phones
 from digitd.trainer.corpora.recording import DIGIT_WORDS, Recording
 from digitd.trainer.phrases import StringCast
 from digitd.trainer.scenes import Cast, Stock
@@ -29,7 +32,15 @@ def is_negative(recording: Recording, labels: Sequence[str]) -> bool:
     return recording.kind == "speech" and not words & {*DIGIT_WORDS, "oh"}
 
 
-def stock(recordings: Iterable[Recording], labels: Sequence[str], rate_hz: int, synthetic: float, title: str) -> Stock:
+def stock(
+    recordings: Iterable[Recording],
+    labels: Sequence[str],
+    rate_hz: int,
+    synthetic: float,
+    title: str,
+    *,
+    with_phones: bool = False,
+) -> Stock:
     """Everything in memory, at the network's rate.
 
     Raises:
@@ -47,6 +58,8 @@ def stock(recordings: Iterable[Recording], labels: Sequence[str], rate_hz: int, 
             raise CorpusError(f"the {title} part has no {what}, of which scenes are made; add a corpus that has")
     digits, words, speech = (clips.load(members, rate_hz, f"{title}: {what}") for what, members in chosen.items())
     strings = clips.load([r for r in recordings if r.kind == "string"], rate_hz, f"{title}: strings")
+    if with_phones:
+        digits, words, speech, strings = (_with_phones(members, title) for members in (digits, words, speech, strings))
     sounds = {
         kind: [clip.samples for clip in clips.load([r for r in recordings if r.kind == kind], rate_hz, title)]
         for kind in ("noise", "room")
@@ -59,3 +72,8 @@ def stock(recordings: Iterable[Recording], labels: Sequence[str], rate_hz: int, 
         sounds["noise"],
         sounds["room"],
     )
+
+
+def _with_phones(members: list[Clip], title: str) -> list[Clip]:
+    tracks = phones.tracks([clip.recording for clip in members], title)
+    return [replace(clip, phones=track) for clip, track in zip(members, tracks, strict=True)]

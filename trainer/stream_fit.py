@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from digitd.trainer import devices
 from digitd.trainer.classifier import load_network
+from digitd.trainer.corpora.phones import PHONES
 from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.epochs import SaveEpoch, save_network
 from digitd.trainer.networks import stream
@@ -27,6 +28,16 @@ from digitd.trainer.stream_run import MaskConfig, StreamTraining
 
 GRADIENT_NORM = 5.0
 """No step goes further: a batch of nothing but noise must not undo a thousand others."""
+
+
+class SaveStreamEpoch(SaveEpoch):
+    """Of a network that is taught phones too, the history tells of the digits."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Called by Keras with the number of the epoch that has just ended, from 0."""
+        logs = logs or {}
+        of_digits = {key.replace(f"{stream.LOGITS}_", ""): value for key, value in logs.items() if stream.LOGITS in key}
+        super().on_epoch_end(epoch, of_digits or logs)
 
 
 @keras.saving.register_keras_serializable("digitd")
@@ -61,8 +72,9 @@ def fit(
     chosen = devices.choose("float32")  # small sums over a whole scene: 16 bits gain nothing on two cores
     keras.utils.set_random_seed(run.seed)
     tf.config.experimental.enable_op_determinism()
-    model, epochs_done = _model(run, config, folder)
-    waited_s = _fit(model, run, config, folder, pool, heard["validation"], epochs_done)
+    taught, epochs_done = _model(run, config, folder)
+    waited_s = _fit(taught, run, config, folder, pool, heard["validation"], epochs_done)
+    model = stream.without_phones(taught)
     peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     save_network(folder, folder.model.name, model)
     result: dict[str, Any] = {
@@ -88,6 +100,16 @@ def _model(run: Run, config: StreamTraining, folder: RunFolder) -> tuple[Any, in
         epochs_done, path = folder.checkpoint
         return load_network(path, "delete it to start this run anew"), epochs_done
     model = stream.build(run.network, config.features.n_mels, len(folder.labels) + 1)
+    digits = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
+    accuracy = DigitAccuracy(name="accuracy")
+    objective: dict[str, Any] = {"loss": digits, "weighted_metrics": [accuracy]}
+    if config.phone_weight:
+        model = stream.with_phones(model, len(PHONES))
+        objective = {
+            "loss": [digits, keras.losses.CategoricalCrossentropy(from_logits=True)],
+            "loss_weights": [1.0, config.phone_weight],
+            "weighted_metrics": [[accuracy], []],
+        }
     steps = run.training.epochs * (config.scenes_per_round // run.training.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0,
@@ -98,8 +120,7 @@ def _model(run: Run, config: StreamTraining, folder: RunFolder) -> tuple[Any, in
     decay = {"weight_decay": config.weight_decay} if config.weight_decay else {}
     model.compile(
         optimizer=OPTIMISERS[run.training.optimiser](rate, clipnorm=GRADIENT_NORM, **decay),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-        weighted_metrics=[DigitAccuracy(name="accuracy")],
+        **objective,
     )
     return model, 0
 
@@ -114,7 +135,7 @@ def _fit(
     epochs_done: int,
 ) -> float:
     """Train; the seconds in which it waited for scenes."""
-    saved, waited_s = SaveEpoch(folder, run.training, epochs_done), 0.0
+    saved, waited_s = SaveStreamEpoch(folder, run.training, epochs_done), 0.0
     rounds = [1 + epoch // config.epochs_per_round for epoch in range(run.training.epochs)]
     order, scenes = None, None
     validated = _weighted(validation, config, len(folder.labels))
@@ -157,22 +178,33 @@ def _batches(scenes: Scenes, run: Run, config: StreamTraining, epoch: int) -> An
     size, n_labels = run.training.batch_size, len(config.labels)
     seed = tf.constant([run.seed, epoch], tf.int32)
 
-    def cut() -> Iterator[tuple[NDArray[np.float16], NDArray[np.int8]]]:
+    def cut() -> Iterator[tuple[NDArray[np.float16], NDArray[np.int8], NDArray[np.int8]]]:
         for begin in range(0, len(order) - size + 1, size):
             chosen = order[begin : begin + size]
-            yield scenes.features[chosen], scenes.targets[chosen]
+            yield scenes.features[chosen], scenes.targets[chosen], scenes.phones[chosen]
 
-    def batch(number: Any, cut_out: tuple[Any, Any]) -> Any:
-        shown, targets = tf.cast(cut_out[0], tf.float32), tf.cast(cut_out[1], tf.int32)
-        shown = _masked(shown, config.masks, seed + tf.stack([tf.cast(number, tf.int32), 0]) * 7919)
-        return shown, *_targets(targets, config.digit_weight, n_labels)
+    def batch(number: Any, cut_out: tuple[Any, Any, Any]) -> Any:
+        shown = _masked(
+            tf.cast(cut_out[0], tf.float32), config.masks, seed + tf.stack([tf.cast(number, tf.int32), 0]) * 7919
+        )
+        return shown, *_taught(tf.cast(cut_out[1], tf.int32), tf.cast(cut_out[2], tf.int32), config, n_labels)
 
     signature = (
         tf.TensorSpec([size, *scenes.features.shape[1:]], tf.float16),
         tf.TensorSpec([size, *scenes.targets.shape[1:]], tf.int8),
+        tf.TensorSpec([size, *scenes.phones.shape[1:]], tf.int8),
     )
-    stream = tf.data.Dataset.from_generator(cut, output_signature=signature)
-    return stream.enumerate().map(batch).prefetch(4)
+    batches = tf.data.Dataset.from_generator(cut, output_signature=signature)
+    return batches.enumerate().map(batch).prefetch(4)
+
+
+def _taught(targets: Any, phones: Any, config: StreamTraining, n_labels: int) -> tuple[Any, Any]:
+    """What is asked for and how much it weighs, of digits and, where they are taught, of phones."""
+    digits, weights = _targets(targets, config.digit_weight, n_labels)
+    if not config.phone_weight:
+        return digits, weights
+    known = tf.cast(phones >= 0, tf.float32)
+    return (digits, tf.one_hot(tf.maximum(phones, 0), len(PHONES))), (weights, known)
 
 
 def _targets(targets: Any, digit_weight: float, n_labels: int) -> tuple[Any, Any]:
@@ -196,8 +228,8 @@ def _masked(features: Any, masks: MaskConfig, seed: Any) -> Any:
 
 
 def _weighted(scenes: Scenes, config: StreamTraining, n_labels: int) -> tuple[Any, Any, Any]:
-    targets = tf.constant(scenes.targets.astype(np.int32))
-    return scenes.features.astype(np.float32), *_targets(targets, config.digit_weight, n_labels)
+    targets, phones = (tf.constant(each.astype(np.int32)) for each in (scenes.targets, scenes.phones))
+    return scenes.features.astype(np.float32), *_taught(targets, phones, config, n_labels)
 
 
 def _counted(parts: Split, part: Part) -> dict[str, int]:

@@ -44,6 +44,8 @@ class StreamTraining:
     scenes_to_validate: int = setting(1000, at_least=1, at_most=1_000_000)
     digit_weight: float = setting(3.0, at_least=0, at_most=1000)
     """Of a moment at which a digit is due, against one at which none is: there are twenty times as many of these."""
+    phone_weight: float = setting(0.0, at_least=0, at_most=10)
+    """Of the loss of telling phones, beside that of telling digits; 0: phones are not taught."""
     label_smoothing: float = setting(0.05, at_least=0, at_most=0.5)
     weight_decay: float = setting(0.001, at_least=0, at_most=1)
     warm_up_steps: int = setting(500, at_least=0, at_most=1_000_000)

@@ -45,7 +45,7 @@ def train(run: Run, parts: Split, folder: RunFolder) -> dict[str, Any]:
         "validation": _scenes(parts.validation, folder, run, config, "validation"),
         "test": _scenes(parts.test, folder, run, config, "test"),
     }
-    made_by = studio(parts.train, folder.labels, run, config, "train")
+    made_by = studio(parts.train, folder.labels, run, config, "train", with_phones=config.phone_weight > 0)
     with closing(ScenePool(made_by, os.cpu_count() or 1)) as pool:
         heard["train"] = pool.order(VALIDATION_ROUND, config.scenes_to_validate, warped=False).fetch()
         from digitd.trainer import stream_fit  # TensorFlow, after the fork
@@ -54,10 +54,23 @@ def train(run: Run, parts: Split, folder: RunFolder) -> dict[str, Any]:
 
 
 def studio(
-    recordings: tuple[Recording, ...], labels: Sequence[str], run: Run, config: StreamTraining, title: str
+    recordings: tuple[Recording, ...],
+    labels: Sequence[str],
+    run: Run,
+    config: StreamTraining,
+    title: str,
+    *,
+    with_phones: bool = False,
 ) -> SceneStudio:
-    """What makes the scenes of a part."""
-    made_of = stock(recordings, labels, config.features.sample_rate_hz, config.scenes.synthetic, title)
+    """What makes the scenes of a part; phones are found by processes that are forked."""
+    made_of = stock(
+        recordings,
+        labels,
+        config.features.sample_rate_hz,
+        config.scenes.synthetic,
+        title,
+        with_phones=with_phones,
+    )
     return SceneStudio(made_of, labels, config, run.seed)
 
 

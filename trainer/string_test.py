@@ -38,13 +38,15 @@ def recorded(recordings: Iterable[Recording], rate_hz: int, noise: Noise | None 
     """All strings that people spoke and that hold nothing but digits; None where there are none."""
     loaded = clips.load([r for r in recordings if r.kind == "string"], rate_hz, "strings")
     pure = [clip for clip in loaded if all(word.is_digit for word in clip.words)]
-    spoken = [(clip.recording, Phrase(clip.samples, clip.words)) for clip in pure]
+    spoken = [
+        (clip.recording, Phrase(clip.samples, clip.words, clip.track(0, len(clip.pcm), rate_hz))) for clip in pure
+    ]
     return _placed(spoken, rate_hz, noise) if spoken else None
 
 
 def composed(recordings: Iterable[Recording], labels: Sequence[str], rate_hz: int) -> Strings | None:
     """PER_LENGTH strings of each of LENGTHS, of one speaker each; None where nobody says enough different digits."""
-    words = [r for r in recordings if r.kind == "word" and r.label in labels and not r.synthetic]
+    words = [r for r in recordings if r.kind == "word" and r.label in labels]
     cast = StringCast([], clips.load(words, rate_hz, "digits"), 0.0, rate_hz)
     if not cast.has_composed:
         return None

@@ -103,7 +103,7 @@ def test_a_digit_that_a_word_follows_at_once_is_none(spoken: list[clips.Clip]) -
 
 def said(*labels: str, gap_s: float = 0.0) -> Phrase:
     words = tuple(Said(label, n * (0.3 + gap_s), n * (0.3 + gap_s) + 0.3) for n, label in enumerate(labels))
-    return Phrase(np.zeros(1, np.float32), words)
+    return Phrase(np.zeros(1, np.float32), words, np.zeros(0, np.int8))
 
 
 @pytest.mark.parametrize(

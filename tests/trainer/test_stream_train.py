@@ -29,6 +29,9 @@ espeak_variants = []
 texts = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 n_voices_per_text = 12
 
+[[strings]]
+n_texts = 24
+
 [[words]]
 texts = ["tree", "hello", "music", "stop"]
 n_voices_per_text = 12
@@ -50,10 +53,17 @@ batch_size = 8
 optimiser = "adamw"
 
 [stream]
+kind = "connected"
 scenes_per_round = 80
 epochs_per_round = 2
 scenes_to_validate = 16
 warm_up_steps = 5
+phone_weight = 0.3
+
+[stream.scenes]
+strings = 0.4
+doubles = 0.0
+glued = 0.1
 
 [split]
 validation_speakers = ["synthetic-flite-awb"]
@@ -62,7 +72,7 @@ test_speakers = ["synthetic-flite-slt"]
 [[corpora]]
 reader = "synthetic"
 folder = "voices"
-kinds = ["word", "speech"]
+kinds = ["word", "string", "speech"]
 """
 
 
@@ -134,7 +144,14 @@ def test_a_released_bundle_hears_a_stream(digitd: Digitd, trained: Path, tmp_pat
     posteriors, _ = spotter.step(golden.features, spotter.silence())
     np.testing.assert_allclose(posteriors, golden.posteriors, atol=1e-4)
     thresholds = spotter.bundle.manifest.thresholds
-    assert 0 < thresholds.entry <= thresholds.always
+    assert 0 < thresholds.entry <= thresholds.always <= 1
+    assert spotter.bundle.manifest.kind == "connected"
+    strings = metrics["validation"]["entry"]["strings"]
+    assert strings["recorded"]["digits"] > 0
+    assert {len(found["lengths"]) for name, found in strings.items() if name == "put together"} == {12}
+    card = (released / "card.md").read_text()
+    assert "| validation | entry | recorded |" in card
+    assert "A **connected** bundle" in card
     heard = digitd("run", "--model", released, "--source", next((trained.parent / "voices/7").glob("*.flac")))
     assert heard.returncode == 0, heard.stderr
 

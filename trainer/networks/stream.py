@@ -71,6 +71,8 @@ class Meter:
         return Silence().before(x, n_frames)
 
 
+LOGITS = "logits"
+"""Name of the last layer of every network."""
 Layers = Callable[[Any, int, Past], Any]
 """(frames [batch, time, n_mels], n_outputs, past) -> logits [batch, time / FRAMES_PER_OUTPUT, n_outputs]."""
 
@@ -79,6 +81,20 @@ def build(name: str, n_mels: int, n_outputs: int) -> Any:
     """A new Keras model: frames [batch, time, n_mels] -> logits [batch, time / FRAMES_PER_OUTPUT, n_outputs]."""
     frames = keras.Input((None, n_mels), name="frames")
     return keras.Model(frames, _layers(name)(frames, n_outputs, Silence()), name=name)
+
+
+PHONES = "phones"
+
+
+def with_phones(model: Any, n_phones: int) -> Any:
+    """The same network with a second answer, logits of phones [batch, n_outputs, n_phones]."""
+    phones = keras.layers.Dense(n_phones, name=PHONES)(model.get_layer(LOGITS).input)
+    return keras.Model(model.input, [model.output, phones], name=model.name)
+
+
+def without_phones(model: Any) -> Any:
+    """The network alone, as it is kept."""
+    return keras.Model(model.input, model.get_layer(LOGITS).output, name=model.name)
 
 
 def stepping(trained: Any) -> Any:
