@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from digitd.daemon.bundle import Manifest
+from digitd.daemon.bundle import Manifest, Thresholds
 from digitd.export.card import speakers, split_sentence
 from digitd.trainer.field_report import fixed_rates, ladder, strings, table
 from digitd.trainer.field_report import speakers as per_speaker
@@ -24,10 +24,11 @@ def card(manifest: Manifest, metrics: dict[str, Any], parts: Split) -> str:
     assert manifest.stream is not None  # noqa: S101 - this card is of such bundles
     spec = manifest.stream
     answer_ms = 1000 * spec.frames_per_output * spec.hop_samples // spec.sample_rate_hz
+    opening = f"{ARTICLES[manifest.kind]} **{manifest.kind}** bundle of {manifest.origin.parameters:,} parameters"
     return f"""# {manifest.name}
 
-{ARTICLES[manifest.kind]} **{manifest.kind}** bundle of {manifest.origin.parameters:,} parameters that hears a stream: each {answer_ms} ms it
-says which of {" ".join(manifest.labels)} has just ended, or that none has. It hears {spec.n_mels} mel bands up to
+{opening} that hears a stream: each {answer_ms} ms it says which
+of {" ".join(manifest.labels)} has just ended, or that none has. It hears {spec.n_mels} mel bands up to
 {spec.fmax_hz:g} Hz. Released {manifest.origin.created}.
 
 ## Trained on
@@ -44,7 +45,7 @@ event and that is its own. Speech and noise: false digits an hour. 95 % interval
 
 {table(metrics, {"always": thresholds.always, "entry": thresholds.entry})}
 
-Thresholds: {thresholds.calibration}.
+Thresholds: {thresholds.calibration}.{_sure(thresholds)}
 
 ![Digits in noise, misses against false digits, reliability]({PICTURE})
 
@@ -73,3 +74,13 @@ difference of a posterior {stored["max_posterior_difference"]:.2g}, accuracy
 {LIMITS[manifest.kind]} A voice unlike those above
 is heard worse than the table says.
 """
+
+
+def _sure(thresholds: Thresholds) -> str:
+    """What mode always asks for, where not all digits are sure."""
+    if not thresholds.sure:
+        return ""
+    return (
+        f" In mode always a digit below {thresholds.sure:g} counts only where a pause or another digit follows it; with "
+        "that rule its limits hold."
+    )
