@@ -81,6 +81,6 @@ def _sure(thresholds: Thresholds) -> str:
     if not thresholds.sure:
         return ""
     return (
-        f" In mode always a digit below {thresholds.sure:g} counts only where a pause or another digit follows it; with "
-        "that rule its limits hold."
+        f" In mode always a digit below {thresholds.sure:g} counts only where a pause or another digit follows it; its "
+        "limits hold with that rule."
     )
