@@ -35,6 +35,7 @@ class StreamListener:
     def __init__(self, spotter: Spotter, mode: Mode, segmenter: SegmenterConfig, digit: DigitConfig) -> None:
         self._spotter = spotter
         self._spec = spotter.spec
+        self._output_samples = self._spec.frames_per_output * self._spec.hop_samples
         self._front_end = FrontEnd(self._spec.sample_rate_hz, segmenter)
         self._digit_config = digit
         self._utterances: deque[Utterance] = deque()
@@ -52,13 +53,13 @@ class StreamListener:
         self._span = WordSpan(self._spec.sample_rate_hz)
         self._gate = EmbeddingGate()
         self._doubt: Candidate | None = None
+        self._waiting = np.zeros(0, np.float32)
         self._start_sample, self._heard_outputs = sample, 0
 
     @property
     def _heard_s(self) -> float:
         """How far the network has heard."""
-        heard = self._start_sample + self._heard_outputs * self._spec.frames_per_output * self._spec.hop_samples
-        return heard / self._spec.sample_rate_hz
+        return (self._start_sample + self._heard_outputs * self._output_samples) / self._spec.sample_rate_hz
 
     @property
     def quiet_until_s(self) -> float:
@@ -79,11 +80,17 @@ class StreamListener:
         self._taken_in_s = chunk.taken_in_s
         self._utterances.extend(self._front_end.push(chunk))
         self._span.push(chunk.samples)
-        yield from self._hear(self._mel.push(chunk.samples))
+        self._waiting = np.concatenate([self._waiting, chunk.samples])
+        whole = len(self._waiting) // self._output_samples * self._output_samples
+        if whole:  # frames that complete no output are not yet asked for: half the calls
+            ready, self._waiting = self._waiting[:whole], self._waiting[whole:]
+            yield from self._hear(self._mel.push(ready))
 
     def finish(self) -> Iterator[Digit | Rejected | Doubt]:
         """The digit that the end has cut, and the speech that is still open."""
         self._utterances.extend(self._front_end.finish())
+        yield from self._hear(self._mel.push(self._waiting))
+        self._waiting = self._waiting[:0]
         n_frames = round(FLUSHED_S * self._spec.sample_rate_hz / self._spec.hop_samples)
         yield from self._hear(np.zeros((n_frames, self._spec.n_mels), np.float32))
         yield from self._published(self._gate.finish())

@@ -52,10 +52,10 @@ def recogniser() -> Recogniser:
     return Recogniser(bundle.load("study64"), "cpu")
 
 
-@pytest.fixture(scope="session")
-def spotter() -> Spotter:
-    """The default bundle, which hears a stream, on the CPU."""
-    return Spotter(bundle.load(models.DEFAULT_MODEL), "cpu")
+@pytest.fixture(scope="session", params=[models.DEFAULT_MODEL, "connected"])
+def spotter(request: pytest.FixtureRequest) -> Spotter:
+    """Each bundle that hears a stream, on the CPU."""
+    return Spotter(bundle.load(request.param), "cpu")
 
 
 @pytest.fixture(scope="session")

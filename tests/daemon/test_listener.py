@@ -1,4 +1,4 @@
-"""The default bundle on a stream: the same events however it comes, nothing of nothing, each word once."""
+"""Each bundle that hears a stream: the same events however it comes, nothing of nothing, each word once."""
 
 import itertools
 from collections.abc import Sequence
