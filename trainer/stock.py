@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from digitd.daemon.errors import CorpusError
 from digitd.trainer import clips
+from digitd.trainer.cast import Cast
 from digitd.trainer.clips import Clip
 from digitd.trainer.corpora import phones
 from digitd.trainer.corpora.recording import DIGIT_WORDS, Recording
 from digitd.trainer.phrases import StringCast
-from digitd.trainer.scenes import Cast, Stock
+from digitd.trainer.scenes import Stock
 
 HOMOPHONES = frozenset(("to", "too", "tu", "for", "fore", "ate", "won", "oh", "o", "owe", "nein", "sicks"))
 """By ear they are the digit, or its second name: only what stands around them tells, so they are no negatives."""

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from digitd.daemon.errors import CorpusError
 from digitd.trainer import augment, clips, codec, corpora
+from digitd.trainer.cast import Cast
 from digitd.trainer.corpora.recording import Recording
 from digitd.trainer.corpora.said import Said
 from digitd.trainer.phrases import Phrase, StringCast
 from digitd.trainer.scene_config import SceneConfig, Timing
-from digitd.trainer.scenes import UNKNOWN, Cast, SceneMaker, Stock, dues
+from digitd.trainer.scenes import UNKNOWN, SceneMaker, Stock, dues
 from digitd.trainer.stock import is_negative, stock
 
 pytestmark = pytest.mark.train

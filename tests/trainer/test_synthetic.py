@@ -12,7 +12,7 @@ import soundfile
 from digitd.daemon.errors import ConfigError, CorpusError
 from digitd.daemon.settings import read as read_settings
 from digitd.trainer import corpora
-from digitd.trainer.corpora import said, string_texts, synthetic
+from digitd.trainer.corpora import said, string_texts, synthetic, voices
 from digitd.trainer.corpora.recording import DIGIT_WORDS, Recording, digit_or_word
 
 VOICES = """espeak_accents = ["en-us", "en-gb"]
@@ -174,7 +174,7 @@ def test_without_a_description_the_packaged_one_is_taken(
 
 
 def test_the_packaged_description_speaks_each_digit_often_and_no_homophone_of_one() -> None:
-    description = read_settings(synthetic.Description, synthetic.PACKAGED)
+    description = read_settings(voices.Description, synthetic.PACKAGED)
     n_voices = {text: words.n_voices_per_text for words in description.words for text in words.texts}
     assert all(n_voices[digit] > 100 for digit in (*DIGIT_WORDS, "oh"))
     others = n_voices.keys() - {*DIGIT_WORDS, "oh"}

@@ -12,14 +12,13 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import soundfile
@@ -28,11 +27,12 @@ from tqdm import tqdm
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.errors import CorpusError
-from digitd.daemon.settings import nearest, setting
+from digitd.daemon.settings import nearest
 from digitd.daemon.settings import read as read_settings
 from digitd.trainer.corpora import said, string_texts
 from digitd.trainer.corpora.alignment import aligned, plausible
 from digitd.trainer.corpora.recording import SYNTHETIC, Kind, Recording, label_of
+from digitd.trainer.corpora.voices import Description, Sentences, Voice, vocabulary
 
 DESCRIPTION = "voices.toml"
 PACKAGED = Path(str(importlib.resources.files("digitd.trainer"))) / "templates" / DESCRIPTION
@@ -42,98 +42,6 @@ SILENCE = 0.01
 _ESPEAK_VOICE = re.compile(r"\s*\d+\s+(?P<language>\S+)\s+\S+\s+\S+\s+(?P<file>\S+(?: [^\s(]\S*)*).*")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Words:
-    """Texts that are each spoken in equally many voices."""
-
-    texts: tuple[str, ...]
-    n_voices_per_text: int = setting(at_least=1, at_most=10000)
-    """So many are drawn; one that is drawn twice speaks once."""
-    label: str = ""
-    """Of all these texts; empty: each text is its own, and a digit's name is the digit."""
-    kind: Literal["word", "speech"] = "word"
-
-    def __post_init__(self) -> None:
-        for text in self.texts:
-            if not text.strip() or not text.isprintable():
-                raise ValueError(f"text {text!r} cannot be spoken; write one line of words")
-
-
-@dataclass(frozen=True)
-class Strings:
-    """Texts of digit strings, made by `string_texts`, each spoken by one voice and aligned."""
-
-    n_texts: int = setting(at_least=1, at_most=100_000)
-    """So many are tried; one that the alignment does not find again in its speech is left out."""
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """Running speech: words of the description that are no digits, in any order, each sentence spoken by one voice."""
-
-    n_texts: int = setting(at_least=1, at_most=100_000)
-    shortest: int = setting(4, at_least=1, at_most=50)
-    longest: int = setting(9, at_least=1, at_most=50)
-    """Words of a sentence."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """What is spoken and in which voices; each range is `[lowest, highest]`, and both may be drawn."""
-
-    words: tuple[Words, ...] = ()
-    strings: tuple[Strings, ...] = ()
-    sentences: tuple[Sentences, ...] = ()
-    seed: int = setting(1, at_least=0, at_most=2**32 - 1)
-    espeak_accents: tuple[str, ...] = ("en-us", "en-gb")
-    """Languages of `espeak-ng --voices`; empty: flite speaks alone."""
-    espeak_variants: tuple[str, ...] = ("all",)
-    """Names after `!v/` in `espeak-ng --voices=variant`; `["all"]`: all that are installed but those that whisper."""
-    rates_wpm: tuple[int, ...] = setting((120, 220), at_least=80, at_most=450)
-    pitches: tuple[int, ...] = setting((20, 80), at_least=0, at_most=99)
-    """On espeak's scale; 50 is the variant's own."""
-    flite_voices: tuple[str, ...] = ("kal16", "awb", "rms", "slt")
-    """Of `flite -lv`; empty: espeak speaks alone."""
-    flite_share: float = setting(0.2, at_least=0, at_most=1)
-    """How often flite is drawn where both speak."""
-    flite_stretches: tuple[float, ...] = setting((0.8, 1.4), at_least=0.3, at_most=3)
-    """Flite's `duration_stretch`: 2 is half as fast."""
-    flite_f0_hz: tuple[int, ...] = setting((90, 190), at_least=50, at_most=400)
-    """Flite's `int_f0_target_mean`; the voice rms does not follow it."""
-
-    def __post_init__(self) -> None:
-        if not self.words and not self.strings:
-            raise ValueError("nothing is spoken; give [[words]] or [[strings]]")
-        if self.sentences and not _vocabulary(self.words):
-            raise ValueError("[[sentences]] are made of [[words]] that are no digits; give some")
-        texts = [text.casefold() for words in self.words for text in words.texts]
-        if twice := sorted({text for text in texts if texts.count(text) > 1}):
-            raise ValueError(f"text {twice[0]!r} stands there twice; keep one")
-        for name in ("rates_wpm", "pitches", "flite_stretches", "flite_f0_hz"):
-            bounds = getattr(self, name)
-            if len(bounds) != 2 or bounds[0] > bounds[1]:
-                raise ValueError(f"{name} = {list(bounds)} must be [lowest, highest]")
-        if not (self.espeak_accents and self.espeak_variants) and not self.flite_voices:
-            raise ValueError("nobody speaks; give espeak_accents and espeak_variants, or flite_voices")
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One manner of speaking."""
-
-    engine: Literal["espeak", "flite"]
-    name: str
-    """Accent and variant, or flite's voice."""
-    manner: str
-    options: tuple[str, ...]
-
-    def command(self, text: str, wav: Path) -> tuple[str, ...]:
-        """What speaks the text into a file."""
-        if self.engine == "espeak":
-            return "espeak-ng", *self.options, "-w", str(wav), "--", text
-        return "flite", *self.options, "-o", str(wav), "-t", text
 
 
 @dataclass(frozen=True)
@@ -186,18 +94,8 @@ def _tasks(description: Description, folder: Path) -> Iterator[_Task]:
             yield _task(folder / "sentences", text, next(_drawn(description, variants, text, 1)), text, "speech")
 
 
-def _vocabulary(words: Sequence[Words]) -> list[str]:
-    return [
-        text
-        for each in words
-        if each.kind == "word" and not each.label
-        for text in each.texts
-        if text == label_of(text)
-    ]
-
-
 def _sentence_texts(description: Description, sentences: Sentences) -> Iterator[str]:
-    generator, words = np.random.default_rng([description.seed, 1]), _vocabulary(description.words)
+    generator, words = np.random.default_rng([description.seed, 1]), vocabulary(description.words)
     for _ in range(sentences.n_texts):
         yield " ".join(
             generator.choice(words, generator.integers(sentences.shortest, sentences.longest, endpoint=True))
