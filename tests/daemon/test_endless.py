@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from digitd.daemon.audio import Block, Samples
+from digitd.daemon.events import Digit
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
 from digitd.daemon.spotter import Spotter
 
@@ -39,10 +40,12 @@ def blocks(kind: str, demo: Samples, n_seconds: int) -> Iterator[Block]:
 @pytest.mark.parametrize("kind", ["silence", "noise", "speech"])
 def test_two_hours_without_a_pause_keep_memory_flat(spotter: Spotter, demo: Samples, kind: str) -> None:
     pipeline = Pipeline(spotter, "entry", RATE_HZ, PipelineConfig())
-    peaks_kb, n_bodies = [], 0
+    peaks_kb, n_digits = [], 0
     for number, block in enumerate(blocks(kind, demo, HOURS * 3600)):
-        n_bodies += sum(1 for _ in pipeline.push(block))
+        n_digits += sum(isinstance(body, Digit) for body in pipeline.push(block))
         if number % 600 == 599:
             peaks_kb.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    assert peaks_kb[-1] - peaks_kb[1] < 1024, peaks_kb  # a megabyte, from the 20th minute on
-    assert (n_bodies > 100) == (kind == "speech")
+    # Python takes memory by the megabyte: in the first hour it may take another one or two
+    assert peaks_kb[-1] - peaks_kb[1] < 4096, peaks_kb
+    assert peaks_kb[-1] == peaks_kb[len(peaks_kb) // 2], peaks_kb
+    assert (n_digits > 100) == (kind == "speech")
