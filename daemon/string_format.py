@@ -42,11 +42,6 @@ class FormatConfig:
             except re.error as error:
                 raise ValueError(f"patterns: {pattern!r} is no regular expression ({error})") from error
 
-    @property
-    def given(self) -> bool:
-        """Whether not every string is legal."""
-        return bool(self.lengths or self.patterns or self.check)
-
 
 class StringFormat:
     """Tells legal strings.

@@ -6,19 +6,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from digitd import models
 from digitd.daemon.command import Command
 from digitd.daemon.errors import ConfigError, SinkError
-from digitd.daemon.transcribe import Format, Transcript, header, rows, transcripts
+
+if TYPE_CHECKING:
+    from digitd.daemon.transcribe import Transcript
 
 
 def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a WAV or FLAC file")
     parser.add_argument(
         "--format",
-        choices=get_args(Format),
+        choices=("text", "jsonl", "csv"),
         default="text",
         help="text (default: a string a line), jsonl (a recording a line), csv (a string a row)",
     )
@@ -35,11 +37,12 @@ def _add_transcribe(parser: argparse.ArgumentParser) -> None:
 
 
 def _transcribe(arguments: argparse.Namespace) -> int:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each process has a core
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is there: each process has a core
     from tqdm import tqdm
 
     from digitd.daemon.config import compose
     from digitd.daemon.sinks.sink import ReaderGone
+    from digitd.daemon.transcribe import header, rows, transcripts
 
     n_processes = arguments.processes if arguments.processes is not None else os.cpu_count() or 1
     if n_processes < 1:

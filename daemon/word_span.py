@@ -38,8 +38,8 @@ PAUSE_ABOVE_FLOOR_DB = 4.0
 PAUSE_FROM_S, PAUSE_TO_S = -0.25, 0.15
 """A pause after a word begins between these, of when it is reported.
 
-Such a pause follows 99 % of 145 isolated digits of strangers and 97 % of 31 last digits of strings, but 31 % of 88
-sounds in running speech that were taken for digits."""
+Such a pause follows 99 % of 145 isolated digits of strangers and 97 % of 31 last digits of strings, but three in ten
+of 88 sounds in running speech that were taken for digits."""
 
 
 class WordSpan:

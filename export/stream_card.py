@@ -13,7 +13,7 @@ PARTS = ("validation", "test")
 ARTICLES = {"isolated": "An", "connected": "A"}
 LIMITS = {
     "isolated": "Digits need a pause before and after: of digits said in one breath it hears the last at best.",
-    "connected": "A digit that is glued to other words on both sides is none, in mode always.",
+    "connected": "In mode always a digit that is not sure is none where other words follow it at once.",
 }
 """By kind of bundle."""
 

@@ -59,8 +59,8 @@ def _trained(
         if workers is not None:
             raise TrainingError(f"{run.network} hears a stream and is trained by one worker; unset {cluster.VARIABLE}")
         return stream_train.train(run, parts, folder)
-    from digitd.trainer import devices, fit  # TensorFlow: after all that can be answered without it
-    from digitd.trainer.feature_cache import FeatureCache, default_folder
+    from digitd.trainer import cache, devices, fit  # TensorFlow: after all that can be answered without it
+    from digitd.trainer.feature_cache import FeatureCache
 
     if workers is None:
         chosen = devices.choose(run.training.precision)
@@ -70,7 +70,7 @@ def _trained(
         faulthandler.dump_traceback_later(wait_s, exit=True)
         chosen = devices.choose(run.training.precision, workers)
         faulthandler.cancel_dump_traceback_later()
-    return fit.train(run, parts, folder, FeatureCache(default_folder()), chosen)
+    return fit.train(run, parts, folder, FeatureCache(cache.folder("features")), chosen)
 
 
 @contextmanager

@@ -81,13 +81,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _evaluated(network: "Classifier", known: Known, folder: RunFolder | None, out: Path) -> str:
-    from digitd.trainer import evaluation_report
+    from digitd.trainer import cache, evaluation_report
     from digitd.trainer.evaluation import evaluate
     from digitd.trainer.examples import Ear
-    from digitd.trainer.feature_cache import FeatureCache, default_folder
+    from digitd.trainer.feature_cache import FeatureCache
 
     ear = Ear(network.features, known.run.room, known.run.seed)
-    found = evaluate(network, known.recordings, ear, FeatureCache(default_folder()))
+    found = evaluate(network, known.recordings, ear, FeatureCache(cache.folder("features")))
     return f"# {network.name}\n\n{_strangers(known, folder)}\n\n{evaluation_report.write(found, out, '')}\n"
 
 

@@ -30,13 +30,6 @@ HEARING = (
 HEARING_PACKAGES = ("numpy", "soxr", "soundfile", "webrtcvad-wheels")
 
 
-def default_folder() -> Path:
-    """`$DIGITD_CACHE`, else `digitd/features` in the user's cache folder. It may be deleted at any time."""
-    if given := os.environ.get("DIGITD_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digitd/features"
-
-
 class FeatureCache:
     """A folder of examples, each file under a key made of recordings, labels, feature spec and the code that hears."""
 

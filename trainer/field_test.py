@@ -91,8 +91,8 @@ def compose(
 class FieldTest:
     """Runs streams through the daemon's pipeline with one network, at the operating points of its bundle."""
 
-    def __init__(self, network: Network, config: PipelineConfig | None = None) -> None:
-        self._network, self._config = network, config or PipelineConfig()
+    def __init__(self, network: Network) -> None:
+        self._network = network
 
     @property
     def thresholds(self) -> Thresholds:
@@ -101,7 +101,7 @@ class FieldTest:
 
     def events(self, stream: Stream, mode: Mode) -> list[Digit | Rejected]:
         """All that is published and rejected."""
-        pipeline = Pipeline(self._network, mode, stream.rate_hz, self._config)
+        pipeline = Pipeline(self._network, mode, stream.rate_hz, PipelineConfig())
         bodies = [*pipeline.push(Block(stream.samples[:, np.newaxis])), *pipeline.finish()]
         return [body for body in bodies if isinstance(body, Digit | Rejected)]
 

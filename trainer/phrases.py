@@ -83,7 +83,7 @@ class StringCast:
         begin, end = int(begin_s * self._rate_hz), min(int(end_s * self._rate_hz), len(clip.pcm))
         samples = clip.samples[begin:end]
         kept = tuple(Said(w.label, w.start_s - begin_s, w.end_s - begin_s) for w in words[first:])
-        return Phrase(_faded(samples, self._rate_hz), kept, clip.track(begin, end, self._rate_hz))
+        return Phrase(faded(samples, self._rate_hz), kept, clip.track(begin, end, self._rate_hz))
 
     def composed(self, g: np.random.Generator, n_digits: int | None = None) -> tuple[Clip, Phrase]:
         """Digits of one speaker, one after the other, by default 2 to LONGEST, and a clip that it is of."""
@@ -99,7 +99,7 @@ class StringCast:
             clip = clips[label][int(g.integers(len(clips[label])))]
             start_s, end_s = clip.span_s(g.uniform(RANGE_LOW_DB, RANGE_HIGH_DB))
             begin, end = int(start_s * self._rate_hz), int(end_s * self._rate_hz)
-            samples = _faded(clip.samples[begin:end], self._rate_hz)
+            samples = faded(clip.samples[begin:end], self._rate_hz)
             level_db = float(np.clip(level_db + g.uniform(-DRIFT_DB, DRIFT_DB), -8, 8))
             loudest = max(float(np.abs(samples).max(initial=0)), 1e-9)
             track = clip.track(begin, begin + len(samples), self._rate_hz)
@@ -116,10 +116,10 @@ class StringCast:
         return clip, Phrase(whole, tuple(words), spoken)
 
 
-def _faded(samples: Samples, rate_hz: int) -> Samples:
+def faded(samples: Samples, rate_hz: int) -> Samples:
     """With soft ends: a cut is no click."""
     length = min(len(samples) // 2, int(FADE_S * rate_hz))
-    faded = samples.copy()
-    faded[:length] *= np.linspace(0, 1, length, dtype=np.float32)
-    faded[len(faded) - length :] *= np.linspace(1, 0, length, dtype=np.float32)
-    return faded
+    softened = samples.copy()
+    softened[:length] *= np.linspace(0, 1, length, dtype=np.float32)
+    softened[len(softened) - length :] *= np.linspace(1, 0, length, dtype=np.float32)
+    return softened

@@ -13,7 +13,7 @@ from digitd.trainer.clips import WORD_RANGE_DB, Clip
 from digitd.trainer.corpora import phones
 from digitd.trainer.corpora.phones import Track
 from digitd.trainer.corpora.said import Said
-from digitd.trainer.phrases import Phrase, StringCast
+from digitd.trainer.phrases import Phrase, StringCast, faded
 from digitd.trainer.scene_config import SceneConfig, Timing
 
 UNKNOWN = -1
@@ -179,14 +179,10 @@ class SceneMaker:
         start_s, end_s = clip.span_s(range_db)
         begin = max(0, int((start_s - margin_s) * rate_hz))
         cut = whole[begin : int((end_s + margin_s) * rate_hz)]
-        spoken = augment.voice(cut, rate_hz, g)
+        spoken = faded(augment.voice(cut, rate_hz, g), rate_hz)
         scale = len(spoken) / max(len(cut), 1)
         start = int((start_s * rate_hz - begin) * scale)
         end = min(len(spoken), int((end_s * rate_hz - begin) * scale))
-        fade = min(len(spoken) // 2, rate_hz // 200)
-        spoken = spoken.copy()
-        spoken[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
-        spoken[len(spoken) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         track = phones.fitted(clip.track(begin, begin + len(cut), rate_hz), len(spoken) // self._hop_samples)
         return Item(spoken, start, end, track)
 

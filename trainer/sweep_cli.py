@@ -8,8 +8,8 @@ from pathlib import Path
 from digitd.daemon.command import Command
 from digitd.daemon.errors import ConfigError, TrainingError
 from digitd.daemon.settings import nearest
-from digitd.trainer import cluster
-from digitd.trainer.feature_cache import FeatureCache, default_folder
+from digitd.trainer import cache, cluster
+from digitd.trainer.feature_cache import FeatureCache
 from digitd.trainer.run_folder import make_folder, write_whole
 from digitd.trainer.study import Study
 from digitd.trainer.study_file import read_study
@@ -56,7 +56,7 @@ def _report(sweep: Sweep, outcomes: list[Outcome], arguments: argparse.Namespace
     from digitd.trainer.pictures import Gallery
 
     folder, study = arguments.report or sweep.out, sweep.study
-    gallery = Gallery(folder / report.PICTURES, study.path.parent, FeatureCache(default_folder()))
+    gallery = Gallery(folder / report.PICTURES, study.path.parent, FeatureCache(cache.folder("features")))
     standing = {outcome.job.name: outcome for outcome in outcomes}
     bodies, failed = {}, []
     for picture in study.pictures:

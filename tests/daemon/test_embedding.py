@@ -1,6 +1,12 @@
 """Digits inside other speech."""
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import VOICES
 
 from digitd.daemon.embedding import NEIGHBOUR_S, EmbeddingGate, Found
 from digitd.daemon.events import Digit
@@ -66,3 +72,18 @@ def test_a_digit_long_after_another_stands_alone() -> None:
     assert labels(gate.admit(found("6", 1.1 + NEIGHBOUR_S))) == ""
     assert labels(gate.admit(found("7", 1.3 + 2 * NEIGHBOUR_S))) == ""  # the six is given up
     assert labels(gate.finish()) == "7"
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_no_one_knows_types_nothing(
+    digitd: Callable[..., subprocess.CompletedProcess[Any]], tmp_path: Path, voice: str
+) -> None:
+    spoken, config = tmp_path / "spoken.wav", tmp_path / "digitd.toml"
+    subprocess.run(["flite", "-voice", voice, "-t", "no one knows", "-o", str(spoken)], check=True)
+    config.write_text('[digit]\nembedded = "reject"\n')
+    heard = {
+        mode: digitd("run", "--model", "connected", "--mode", mode, "--config", config, "--source", spoken).stdout
+        for mode in ("always", "entry")
+    }
+    assert heard["always"] == ""
+    assert "1" in heard["entry"]  # where nothing but digits is expected, it is one

@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import soxr
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from digitd.daemon.errors import CorpusError
+from digitd.trainer import cache
 from digitd.trainer.corpora.alignment import ALIGNER_HZ, FRAME_S, phones_of
 from digitd.trainer.corpora.recording import DIGIT_WORDS, Recording
 from digitd.trainer.examples import read_mono
@@ -60,19 +60,12 @@ def tracks(recordings: Sequence[Recording], title: str) -> list[Track]:
         return list(tqdm(found, f"phones of {title}", len(recordings), unit="file", disable=None))
 
 
-def cache_folder() -> Path:
-    """`$DIGITD_CACHE/phones`, else `digitd/phones` in the user's cache folder. It may be deleted at any time."""
-    if given := os.environ.get("DIGITD_CACHE"):
-        return Path(given) / "phones"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digitd/phones"
-
-
 def _track(recording: Recording) -> Track:
     stat = recording.path.stat()
     key = hashlib.sha256(
         f"{recording.path}\t{stat.st_size}\t{stat.st_mtime_ns}\t{recording.label}".encode()
     ).hexdigest()
-    path = cache_folder() / key[:2] / f"{key[2:18]}.npy"
+    path = cache.folder("phones") / key[:2] / f"{key[2:18]}.npy"
     if path.exists():
         found: Track = np.load(path)
         return found

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.errors import CorpusError
+from digitd.trainer import cache
 from digitd.trainer.corpora import said
 from digitd.trainer.corpora.alignment import ALIGNER_HZ, aligned, plausible
 from digitd.trainer.corpora.recording import Recording
@@ -29,13 +30,6 @@ CORPORA = ("an4",)
 MARGIN_S = 0.02
 WHOLE = "whole.flac"
 """Name of the utterance in its folder of the cache; the others are its digits."""
-
-
-def cache_folder() -> Path:
-    """`$DIGITD_CACHE/strings`, else `digitd/strings` in the user's cache folder. It may be deleted at any time."""
-    if given := os.environ.get("DIGITD_CACHE"):
-        return Path(given) / "strings"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digitd/strings"
 
 
 def read(folder: Path) -> list[Recording]:
@@ -66,7 +60,7 @@ def _cut(task: tuple[Path, str, str, str]) -> list[Recording]:
     """One utterance and its digits; none of them where its text does not fit it."""
     path, text, speaker, corpus = task
     name = hashlib.sha256(f"{path.name}\t{text}".encode()).hexdigest()[:12]
-    folder = cache_folder() / f"{path.stem}-{name}"
+    folder = cache.folder("strings") / f"{path.stem}-{name}"
     if not folder.is_dir():
         samples, rate_hz = read_mono(path)
         if rate_hz != ALIGNER_HZ:
