@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import soxr
@@ -28,8 +29,15 @@ HIGHEST_RATE_HZ = 768000
 LOUDEST = np.float32(1000)
 """Samples of floating point may go over full scale, but not by 60 dB."""
 
+FULL_SCALE = np.float32(0.999)
+"""A sample of at least so much was as loud as can be, or louder."""
+
 PCM16_SCALE = np.float32(1 / 32768)
 """s16 full scale -> [-1, 1)."""
+
+
+Gap = Literal["overrun", "back"]
+"""Why samples are missing: they were lost, or the source was away."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,10 @@ class Block:
     """float32 [n_frames, n_channels], full scale 1."""
     dropped_frames: int = 0
     """Frames that were lost right before this block."""
+    gap: Gap = "overrun"
+    """Why, where frames were lost."""
+    captured_s: float | None = None
+    """When the last frame came, by the monotonic clock; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,19 @@ class Chunk:
     """How much of the stream has been taken in, this chunk included."""
     dropped_s: float = 0.0
     """Length of the gap right before this chunk."""
+    gap: Gap | None = None
+    """Why samples are missing right before it; None where it follows on what was before."""
+    reloaded: bool = False
+    """Whether the stages begin anew with it, by other settings."""
+    peak: float = 0.0
+    """Of the samples as they came, full scale 1."""
+    full_scale_share: float = 0.0
+    """Share of the samples that came at full scale."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing that was before belongs to it."""
+        return self.reloaded or self.gap is not None
 
 
 def from_pcm16(raw: bytes, channels: int) -> Samples:
@@ -85,6 +110,7 @@ class Intake:
         self._taken_frames = 0  # of the source, gaps included, `_waiting` not
         self._next_sample = 0  # of the output
         self._dropped_s = 0.0
+        self._gap: Gap | None = None
         self._start_resampler()
 
     def push(self, block: Block) -> Iterator[Chunk]:
@@ -94,7 +120,7 @@ class Intake:
             AudioError: a sample is no sample; all before it is taken in.
         """
         if block.dropped_frames:
-            yield from self._skip(block.dropped_frames)
+            yield from self._skip(block.dropped_frames, block.gap)
         whole = _sound_frames(block.frames)
         self._waiting = np.concatenate([self._waiting, mixed_down(block.frames[:whole])])
         while len(self._waiting) >= (length := self._live_chunk_frames()):
@@ -114,9 +140,10 @@ class Intake:
         if len(last.samples):
             yield last
 
-    def _skip(self, dropped_frames: int) -> Iterator[Chunk]:
+    def _skip(self, dropped_frames: int, gap: Gap) -> Iterator[Chunk]:
         """Close the stream before a gap, and go on after it: a gap is a gap in time, never glued."""
         yield from self.finish()
+        self._gap = gap
         self._taken_frames += dropped_frames
         self._dropped_s += dropped_frames / self._source_rate_hz
         self._next_sample = round(self._taken_frames * self._rate_hz / self._source_rate_hz)
@@ -129,11 +156,22 @@ class Intake:
 
     def _take_in(self, piece: Samples, *, last: bool = False) -> Chunk:
         self._taken_frames += len(piece)
+        peak = float(np.abs(piece).max(initial=0))
+        full_scale_share = float((np.abs(piece) >= FULL_SCALE).mean()) if peak >= FULL_SCALE else 0.0
         if self._resampler is not None:
             piece = self._resampler.resample_chunk(piece, last=last)
-        chunk = Chunk(piece, self._next_sample, self._taken_frames / self._source_rate_hz, self._dropped_s)
+        taken_in_s = self._taken_frames / self._source_rate_hz
+        chunk = Chunk(
+            piece,
+            self._next_sample,
+            taken_in_s,
+            self._dropped_s,
+            self._gap,
+            peak=peak,
+            full_scale_share=full_scale_share,
+        )
         self._next_sample += len(piece)
-        self._dropped_s = 0.0
+        self._dropped_s, self._gap = 0.0, None
         return chunk
 
     def _start_resampler(self) -> None:

@@ -4,6 +4,7 @@ DigitdError                 every error that a user can mend; the command line p
 |-- ConfigError             a TOML file or a command-line value
 |-- AudioError              a recording or stream that cannot be heard
 |   `-- MicrophoneError     a microphone that is not there or cannot be opened
+|       `-- StalledError    one that is there and sends nothing
 |-- BundleError             a bundle that is missing, damaged or does not answer as it did when released
 |-- ProviderError           an execution provider that was asked for and is not in use
 |-- SinkError               a sink that cannot be opened
@@ -28,6 +29,10 @@ class AudioError(DigitdError):
 
 class MicrophoneError(AudioError):
     """A microphone is not there or cannot be opened."""
+
+
+class StalledError(MicrophoneError):
+    """A microphone is there and sends nothing."""
 
 
 class BundleError(DigitdError):

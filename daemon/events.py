@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 SCHEMA = 1
+SourceTrouble = Literal["lost", "stalled"]
+"""Of a source that sends nothing any more."""
 UNPUBLISHED = "unpublished"
 
 
@@ -107,9 +109,11 @@ class SourceState:
     """The source is in trouble or out of it."""
 
     type: ClassVar[str] = "source"
-    state: str
-    """overrun: samples were lost."""
+    state: SourceTrouble | Literal["back", "silent", "clipping", "overrun"]
+    """lost: it has gone. stalled: it is there and sends nothing. silent: nothing but zeros comes. clipping: it is too
+    loud for the input. overrun: samples were lost. back: the last of these, but overrun, is over."""
     dropped_s: float
+    """How much of the stream is missing before `at_s`."""
     at_s: float
     """Where in the stream."""
 
@@ -124,6 +128,7 @@ class End:
 
 
 Body = Ready | Digit | Rejected | String | SourceState | End
+TYPES = tuple(body.type for body in (Ready, Digit, Rejected, String, SourceState, End))
 
 
 @dataclass(frozen=True)

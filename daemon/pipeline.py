@@ -1,14 +1,15 @@
 """Wires the stages: audio -> vad -> segmenter, features -> network -> decoder (the listener) -> strings."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from digitd.daemon.audio import Block, Chunk, Intake
 from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig
-from digitd.daemon.events import Body, Digit, Doubt, End, SourceState
+from digitd.daemon.events import Body, Digit, Doubt, End, SourceState, SourceTrouble
 from digitd.daemon.listener import Found, Network, listener
 from digitd.daemon.segmenter import SegmenterConfig
+from digitd.daemon.signal_watch import SignalWatch
 from digitd.daemon.string_decoder import StringConfig, StringDecoder
 
 
@@ -25,15 +26,49 @@ class Pipeline:
     """One stream, from the blocks of its source to the bodies of its events."""
 
     def __init__(self, network: Network, mode: Mode, source_rate_hz: int, config: PipelineConfig) -> None:
+        self._network, self._mode = network, mode
         self._rate_hz = network.bundle.manifest.sample_rate_hz
         self._intake = Intake(source_rate_hz, self._rate_hz)
-        self._listener = listener(network, mode, config.segmenter, config.digit)
-        self._strings = StringDecoder(config.string)
+        self._watch = SignalWatch()
         self._taken_in_s = 0.0
+        self._begin(config)
+        self._fresh = False
+
+    def _begin(self, config: PipelineConfig) -> None:
+        """The stages that hang on settings, as at the beginning of a stream."""
+        self._listener = listener(self._network, self._mode, config.segmenter, config.digit)
+        self._strings = StringDecoder(config.string)
+        self._fresh = True
 
     def switch(self, mode: Mode) -> None:
         """Go by the threshold of `mode` from here on, for the word that is open too."""
+        self._mode = mode
         self._listener.switch(mode)
+
+    def reconfigure(self, config: PipelineConfig) -> Iterator[Body]:
+        """Go by other settings from the next live chunk on; what is open is decided by the present ones.
+
+        Raises:
+            ConfigError: the settings need what is not installed; the present ones stay.
+        """
+        StringDecoder(config.string)
+        yield from self._decide()
+        self._begin(config)
+
+    def interrupt(self, state: SourceTrouble) -> Iterator[Body]:
+        """What is open, decided as at the end of the stream, and that the source is in trouble."""
+        for chunk in self._intake.finish():
+            yield from self._hear(chunk)
+        yield from self._decide()
+        yield SourceState(state, 0.0, self._taken_in_s)
+
+    def loudest_dbfs(self) -> float:
+        """The loudest sample since this was last asked."""
+        return self._watch.loudest_dbfs()
+
+    def _decide(self) -> Iterator[Body]:
+        yield from self._published(self._listener.finish())
+        yield from self._strings.finish(self._taken_in_s)
 
     def push(self, block: Block) -> Iterator[Body]:
         """What `block` brings to light.
@@ -48,16 +83,20 @@ class Pipeline:
         """Everything pending, and the end."""
         for chunk in self._intake.finish():
             yield from self._hear(chunk)
-        yield from self._published(self._listener.finish())
-        yield from self._strings.finish(self._taken_in_s)
+        yield from self._decide()
         yield End(self._taken_in_s)
 
     def _hear(self, chunk: Chunk) -> Iterator[Body]:
-        if chunk.dropped_s:  # what was open before the gap is decided before it is told
+        if chunk.gap:  # what was open before the gap is decided before it is told
             yield from self._published(self._listener.finish())
         self._taken_in_s = chunk.taken_in_s
-        if chunk.dropped_s:
-            yield SourceState("overrun", chunk.dropped_s, chunk.start_sample / self._rate_hz)
+        if chunk.gap:
+            yield SourceState(chunk.gap, chunk.dropped_s, chunk.start_sample / self._rate_hz)
+        elif self._fresh:
+            chunk = replace(chunk, reloaded=True)
+        self._fresh = False
+        for state in self._watch.push(chunk):
+            yield SourceState(state, 0.0, self._taken_in_s)
         yield from self._published(self._listener.push(chunk))
         yield from self._strings.advance(self._listener.quiet_until_s, self._taken_in_s)
 

@@ -75,7 +75,7 @@ class StreamListener:
 
     def push(self, chunk: Chunk) -> Iterator[Digit | Rejected | Doubt]:
         """Digits that have ended, and speech that was none."""
-        if chunk.dropped_s:
+        if chunk.fresh:
             self._begin(chunk.start_sample)
         self._taken_in_s = chunk.taken_in_s
         self._utterances.extend(self._front_end.push(chunk))

@@ -53,7 +53,7 @@ class FrameVad:
 
     def push(self, chunk: Chunk) -> Iterator[Frame]:
         """Frames that are complete with `chunk`."""
-        if chunk.dropped_s:
+        if chunk.fresh:
             yield from self.finish()
             self._begin(chunk.start_sample, after_gap=True)
         self._waiting = np.concatenate([self._waiting, chunk.samples])

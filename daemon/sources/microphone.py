@@ -1,48 +1,41 @@
-"""A microphone through PortAudio, chosen by a name that stays the same when devices come and go."""
+"""A microphone that is heard for ever: lost, it is looked for by its name until it is back."""
 
+import array
+import fcntl
+import json
 import logging
 import os
-import queue
-import re
+import select
+import subprocess
 import sys
-import tempfile
-from collections import Counter
+import termios
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import Event, Thread
-from typing import Any
+from dataclasses import replace
+from threading import Event
 
-from digitd.daemon.audio import LIVE_CHUNK_MS, Block, from_pcm16
-from digitd.daemon.errors import MicrophoneError
-from digitd.daemon.settings import nearest
+import numpy as np
 
-BUFFERED_CHUNKS = 250
-"""5 s of live chunks wait for a busy pipeline; what comes after is dropped and reported."""
+from digitd.daemon.audio import Block, from_pcm16
+from digitd.daemon.errors import MicrophoneError, StalledError
+from digitd.daemon.sources.capture import RECORD
+from digitd.daemon.sources.clock import FrameClock
+from digitd.daemon.sources.source import Interruption
+
 POLL_S = 0.1
-CLOSE_S = 0.5
+READ_BYTES = 65536
+OPEN_S = 6.0
+"""An audio server that does not answer for so long is frozen."""
 STALL_S = 2.0
-"""A microphone that sends nothing for so long is lost."""
+"""A microphone that sends nothing for so long is stalled."""
+FIRST_RETRY_S, LAST_RETRY_S = 0.2, 5.0
+"""Pauses between attempts to open a lost microphone: each twice the one before. An attempt costs 0.1 s of a core."""
 
-_HARDWARE_INDEX = re.compile(r" \(hw:\d+,\d+\)$")
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Microphone:
-    """An input device."""
-
-    name: str
-    """PortAudio's name without the ALSA card number, which moves; a second of the same name ends in `#2`."""
-    index: int
-    channels: int
-    rate_hz: int
-    """Its own rate."""
-    default: bool
-
-
 class MicrophoneSource:
-    """Live audio of one microphone; PortAudio's thread fills a bounded queue.
+    """Live audio of one microphone, captured by a process of its own.
 
     Args:
         name: as `digitd devices` lists it; None takes the default.
@@ -52,170 +45,188 @@ class MicrophoneSource:
         MicrophoneError: no such microphone, or it cannot be opened.
     """
 
+    name = "mic"
+    live = True
+
     def __init__(self, name: str | None, rate_hz: int) -> None:
-        self.name = "mic"
-        self._chunks: queue.Queue[tuple[bytes, int]] = queue.Queue(BUFFERED_CHUNKS)
-        self._dropped_frames = 0
-        with _captured_stderr():
-            self._pyaudio, self._portaudio = _initialise()
-            try:
-                self._device = find(_list(self._portaudio), name)
-                self.rate_hz, self._channels = self._format(rate_hz)
-                self._stream = self._open()
-            except MicrophoneError:
-                self._portaudio.terminate()
-                raise
+        self._wanted = name
+        self._capture = CaptureProcess(name, rate_hz)
+        try:
+            while not self._capture.opens(POLL_S):
+                pass
+        except MicrophoneError:
+            self._capture.close()
+            raise
+        self.rate_hz, self._channels = self._capture.rate_hz, self._capture.channels
+        self._described = f"microphone {self._capture.device!r}"
 
-    def blocks(self, stop: Event) -> Iterator[Block]:
-        """Live chunks as they come.
-
-        Raises:
-            MicrophoneError: none has come for STALL_S.
-        """
-        self._stream.start_stream()
-        silent_s = 0.0
+    def blocks(self, stop: Event) -> Iterator[Block | Interruption]:
+        """Live chunks as they come; while none come, empty blocks ten times a second."""
+        clock, away = FrameClock(self.rate_hz), False
+        heard_s = opened_s = time.monotonic()
         while not stop.is_set():
             try:
-                raw, dropped_frames = self._chunks.get(timeout=POLL_S)
-            except queue.Empty:
-                silent_s += POLL_S
-                if silent_s >= STALL_S:
-                    raise MicrophoneError(
-                        f"microphone {self._device.name!r} has sent nothing for {STALL_S:g} s; is it still plugged in "
-                        "and the audio server running?"
-                    ) from None
+                block = self._next(max(heard_s, opened_s))
+            except MicrophoneError as error:
+                if not away:  # else it came back, but without sound
+                    logger.warning("%s", error)
+                    yield Interruption("stalled" if isinstance(error, StalledError) else "lost")
+                yield from self._find_again(stop)
+                clock, away, opened_s = FrameClock(self.rate_hz), True, time.monotonic()
                 continue
-            silent_s = 0.0
-            yield Block(from_pcm16(raw, self._channels), dropped_frames)
+            if block is None:
+                yield self._nothing
+                continue
+            yield self._in_time(block, clock, heard_s if away else None)
+            heard_s, away = block.captured_s or heard_s, False
+
+    def _next(self, since_s: float) -> Block | None:
+        block = self._capture.read(POLL_S)
+        if block is None and time.monotonic() - since_s >= STALL_S:
+            raise StalledError(f"{self._described} has sent nothing for {STALL_S:g} s")
+        return block
+
+    def _in_time(self, block: Block, clock: FrameClock, lost_s: float | None) -> Block:
+        """The block with what is missing before it, where it was lost at `lost_s` or since the last block."""
+        n_frames, at_s = len(block.frames), block.captured_s or time.monotonic()
+        missing = block.dropped_frames + clock.push(n_frames + block.dropped_frames, at_s)
+        if lost_s is None:
+            return replace(block, dropped_frames=missing)
+        away_frames = round((at_s - lost_s) * self.rate_hz) - n_frames
+        logger.warning("%s is back after %.1f s", self._described, away_frames / self.rate_hz)
+        return replace(block, dropped_frames=max(1, away_frames), gap="back")
 
     def close(self) -> None:
-        """Stop the stream and PortAudio; a frozen audio server is waited for no longer than CLOSE_S."""
-        closing = Thread(target=self._close, daemon=True)
-        closing.start()
-        closing.join(CLOSE_S)
-        if closing.is_alive():
-            logger.warning("the audio server does not answer; microphone %r is left open", self._device.name)
+        """Give the microphone back."""
+        self._capture.close()
 
-    def _close(self) -> None:
-        self._stream.close()
-        self._portaudio.terminate()
+    @property
+    def waiting_s(self) -> float:
+        """How much audio waits to be taken in."""
+        return self._capture.waiting_bytes / (2 * self._channels * self.rate_hz)
 
-    def _format(self, rate_hz: int) -> tuple[int, int]:
-        """(rate, channels): what is asked for where the device has it, else its own."""
-        try:
-            self._portaudio.is_format_supported(
-                rate_hz, input_device=self._device.index, input_channels=1, input_format=self._pyaudio.paInt16
-            )
-        except ValueError:
-            return self._device.rate_hz, min(2, self._device.channels)
-        return rate_hz, 1
+    @property
+    def _nothing(self) -> Block:
+        return Block(np.zeros((0, self._channels), np.float32))
 
-    def _open(self) -> Any:
-        try:
-            return self._portaudio.open(
-                format=self._pyaudio.paInt16,
-                channels=self._channels,
-                rate=self.rate_hz,
-                input=True,
-                input_device_index=self._device.index,
-                frames_per_buffer=self.rate_hz * LIVE_CHUNK_MS // 1000,
-                stream_callback=self._take,
-                start=False,
-            )
-        except OSError as error:
+    def _find_again(self, stop: Event) -> Iterator[Block]:
+        """Open the microphone anew, however often it takes; what it waits for is waited for in empty blocks."""
+        pause_s, reason = FIRST_RETRY_S, ""
+        while True:
+            self._capture.close()
+            try_s = time.monotonic() + pause_s
+            while time.monotonic() < try_s:
+                if stop.wait(POLL_S):
+                    return
+                yield self._nothing
+            try:
+                self._capture = CaptureProcess(self._wanted, self.rate_hz)
+                while not self._capture.opens(POLL_S):
+                    if stop.is_set():
+                        return
+                    yield self._nothing
+                self._check_format()
+                return
+            except MicrophoneError as error:
+                if str(error) != reason:  # once for each reason: it may be away for weeks
+                    reason = str(error)
+                    logger.warning("trying again for ever: %s", reason)
+            pause_s = min(2 * pause_s, LAST_RETRY_S)
+
+    def _check_format(self) -> None:
+        found = self._capture
+        if (found.rate_hz, found.channels) != (self.rate_hz, self._channels):
             raise MicrophoneError(
-                f"microphone {self._device.name!r} cannot be opened ({error}); is another program holding it?"
-            ) from error
-
-    def _take(self, raw: bytes, n_frames: int, _time: object, _status: int) -> tuple[None, int]:
-        """PortAudio's callback, on its thread: never waits."""
-        try:
-            self._chunks.put_nowait((raw, self._dropped_frames))
-            self._dropped_frames = 0
-        except queue.Full:
-            self._dropped_frames += n_frames
-        return None, self._pyaudio.paContinue
-
-
-def microphones() -> list[Microphone]:
-    """All input devices.
-
-    Raises:
-        MicrophoneError: PyAudio is not installed.
-    """
-    with _captured_stderr():
-        _, portaudio = _initialise()
-        try:
-            return _list(portaudio)
-        finally:
-            portaudio.terminate()
-
-
-def find(devices: list[Microphone], name: str | None) -> Microphone:
-    """The device of that name, or the default one.
-
-    Raises:
-        MicrophoneError: there is none; the message lists those that exist.
-    """
-    names = [device.name for device in devices]
-    listing = f"there are {', '.join(map(repr, names))}" if names else "there is none at all"
-    if name is None:
-        default = next((device for device in devices if device.default), None)
-        if default is None:
-            raise MicrophoneError(f"no default microphone; {listing}")
-        return default
-    if name not in names:
-        raise MicrophoneError(f"no microphone {name!r}{nearest(name, names) if names else ''}; {listing}")
-    return devices[names.index(name)]
-
-
-def _initialise() -> tuple[Any, Any]:
-    """The pyaudio module and a PortAudio instance."""
-    try:
-        import pyaudio
-    except ImportError as error:
-        raise MicrophoneError(
-            "the microphone needs PyAudio: install portaudio19-dev, then pip install 'digitd[mic]'"
-        ) from error
-    return pyaudio, pyaudio.PyAudio()
-
-
-def _list(portaudio: Any) -> list[Microphone]:
-    try:
-        default = portaudio.get_default_input_device_info()["index"]
-    except OSError:
-        default = None
-    seen: Counter[str] = Counter()
-    devices = []
-    for index in range(portaudio.get_device_count()):
-        info = portaudio.get_device_info_by_index(index)
-        if info["maxInputChannels"]:
-            name = _HARDWARE_INDEX.sub("", info["name"])
-            seen[name] += 1
-            devices.append(
-                Microphone(
-                    name=name if seen[name] == 1 else f"{name} #{seen[name]}",
-                    index=index,
-                    channels=info["maxInputChannels"],
-                    rate_hz=int(info["defaultSampleRate"]),
-                    default=index == default,
-                )
+                f"microphone {found.device!r} now has {found.rate_hz} Hz and {found.channels} channel(s) in place of "
+                f"{self.rate_hz} and {self._channels}; restart digitd"
             )
-    return devices
 
 
-@contextmanager
-def _captured_stderr() -> Iterator[None]:
-    """Send what ALSA and JACK print (some 80 lines) to the debug log."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as noise:
-        os.dup2(noise.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            noise.seek(0)
-            for line in noise.read().decode(errors="replace").splitlines():
-                logger.debug("PortAudio: %s", line)
+class CaptureProcess:
+    """The running capture program of one microphone."""
+
+    device = ""
+    rate_hz = channels = 0
+
+    def __init__(self, name: str | None, rate_hz: int) -> None:
+        quiet = not logger.isEnabledFor(logging.DEBUG)
+        reading, writing = os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "digitd.daemon.sources.capture", *([name] if name else []), str(rate_hz)],
+            stdin=subprocess.PIPE,
+            stdout=writing,
+            stderr=subprocess.DEVNULL if quiet else None,  # some 80 lines of ALSA's and JACK's
+            start_new_session=True,  # a terminal's signals are for the daemon
+        )
+        os.close(writing)
+        self._pipe = reading
+        self._waiting = b""
+        self._open_until_s = time.monotonic() + OPEN_S
+
+    def opens(self, timeout_s: float) -> bool:
+        """Whether it is open; False where that is not known yet.
+
+        Raises:
+            MicrophoneError: no such microphone, it cannot be opened, or its audio server does not answer.
+        """
+        self._fill(timeout_s)
+        line, found, rest = self._waiting.partition(b"\n")
+        if not found:
+            if time.monotonic() >= self._open_until_s:
+                raise MicrophoneError(f"the audio server has not answered for {OPEN_S:g} s; restart it")
+            return False
+        told, self._waiting = json.loads(line), rest
+        if "error" in told:
+            raise MicrophoneError(told["error"])
+        self.device, self.rate_hz, self.channels = told["name"], told["rate_hz"], told["channels"]
+        return True
+
+    def read(self, timeout_s: float) -> Block | None:
+        """The next chunk, or None where none comes in time.
+
+        Raises:
+            MicrophoneError: the capture has ended.
+        """
+        if not self._record():
+            self._fill(timeout_s)
+        record = self._record()
+        if not record:
+            return None
+        self._waiting = self._waiting[len(record) :]
+        _, dropped_frames, at_s = RECORD.unpack_from(record)
+        return Block(from_pcm16(record[RECORD.size :], self.channels), dropped_frames, captured_s=at_s)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What is captured and not yet read; what the capture itself still holds is not counted."""
+        in_pipe = array.array("i", [0])
+        fcntl.ioctl(self._pipe, termios.FIONREAD, in_pipe)
+        return len(self._waiting) + in_pipe[0]
+
+    def close(self) -> None:
+        """End the program, by a kill: PortAudio may hang with its audio server."""
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+        self._process.kill()
+        self._process.communicate()
+
+    def _record(self) -> bytes:
+        """The first record that waits whole, else nothing."""
+        if len(self._waiting) < RECORD.size:
+            return b""
+        length = RECORD.size + RECORD.unpack_from(self._waiting)[0]
+        return self._waiting[:length] if len(self._waiting) >= length else b""
+
+    def _fill(self, timeout_s: float) -> None:
+        if not select.select([self._pipe], [], [], timeout_s)[0]:
+            return
+        read = os.read(self._pipe, READ_BYTES)
+        if not read:
+            status = self._process.wait()
+            if self.device and not status:
+                raise MicrophoneError(f"microphone {self.device!r} is gone: the device or its audio server has left")
+            raise MicrophoneError(
+                f"the capture of the microphone ended with status {status}; --log-level debug tells why"
+            )
+        self._waiting += read

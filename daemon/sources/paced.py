@@ -5,13 +5,17 @@ from collections.abc import Iterator
 from threading import Event
 
 from digitd.daemon.audio import LIVE_CHUNK_MS, Block
-from digitd.daemon.sources.source import Source
+from digitd.daemon.sources.pipe import PipeSource
+from digitd.daemon.sources.recording import RecordingSource
 
 
 class PacedSource:
     """Hands a source's audio over in live chunks, each when its last frame would have been heard."""
 
-    def __init__(self, source: Source) -> None:
+    live = False
+    waiting_s = 0.0
+
+    def __init__(self, source: PipeSource | RecordingSource) -> None:
         self.name = source.name
         self.rate_hz = source.rate_hz
         self._source = source

@@ -21,6 +21,8 @@ class PipeSource:
     """
 
     name = "stdin"
+    live = False
+    waiting_s = 0.0
 
     def __init__(self, rate_hz: int, channels: int, descriptor: int | None = None) -> None:
         self.rate_hz = rate_hz

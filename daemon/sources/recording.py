@@ -24,6 +24,9 @@ class RecordingSource:
         AudioError: it is missing, empty, truncated, or no audio.
     """
 
+    live = False
+    waiting_s = 0.0
+
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self._path = path

@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from digitd.daemon.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, Block
+from digitd.daemon.events import SourceTrouble
 from digitd.daemon.settings import setting
+
+if TYPE_CHECKING:
+    from digitd.daemon.sources.pipe import PipeSource
+    from digitd.daemon.sources.recording import RecordingSource
 
 
 @dataclass(frozen=True)
@@ -24,14 +29,28 @@ class SourceConfig:
     """Whether a file or pipe runs as fast as it can."""
 
 
+@dataclass(frozen=True)
+class Interruption:
+    """A live source has no more sound to give; the first block after it tells how much is missing."""
+
+    state: SourceTrouble
+
+
 class Source(Protocol):
     """A stream of audio."""
 
     name: str
     """The stream's name on its events."""
     rate_hz: int
+    live: bool
+    """Whether it goes on whether or not anybody listens."""
 
-    def blocks(self, stop: Event) -> Iterator[Block]:
+    @property
+    def waiting_s(self) -> float:
+        """How much audio has come and was not taken in."""
+        ...
+
+    def blocks(self, stop: Event) -> Iterator[Block | Interruption]:
         """Blocks as they come, until the source ends or `stop` is set; looks at `stop` ten times a second or more.
 
         Raises:
@@ -50,21 +69,23 @@ def open_source(config: SourceConfig, rate_hz: int) -> Source:
     Raises:
         AudioError: it cannot be opened.
     """
-    source: Source
     if config.spec == "mic" or config.spec.startswith("mic:"):
         from digitd.daemon.sources.microphone import MicrophoneSource
 
         return MicrophoneSource(config.spec.removeprefix("mic").removeprefix(":") or None, rate_hz)
-    if config.spec == "-":
-        from digitd.daemon.sources.pipe import PipeSource
-
-        source = PipeSource(config.rate_hz, config.channels)
-    else:
-        from digitd.daemon.sources.recording import RecordingSource
-
-        source = RecordingSource(Path(config.spec))
+    source = _recorded(config)
     if config.pace == "realtime":
         from digitd.daemon.sources.paced import PacedSource
 
-        source = PacedSource(source)
+        return PacedSource(source)
     return source
+
+
+def _recorded(config: SourceConfig) -> "PipeSource | RecordingSource":
+    if config.spec == "-":
+        from digitd.daemon.sources.pipe import PipeSource
+
+        return PipeSource(config.rate_hz, config.channels)
+    from digitd.daemon.sources.recording import RecordingSource
+
+    return RecordingSource(Path(config.spec))

@@ -11,16 +11,15 @@ import soundfile
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.errors import AudioError, MicrophoneError
-from digitd.daemon.sources.microphone import Microphone, find
+from digitd.daemon.sources.devices import Microphone, find
 from digitd.daemon.sources.paced import PacedSource
 from digitd.daemon.sources.pipe import PipeSource
 from digitd.daemon.sources.recording import RecordingSource
-from digitd.daemon.sources.source import Source
 
 RUN = threading.Event()
 
 
-def frames(source: Source) -> Samples:
+def frames(source: PipeSource | RecordingSource | PacedSource) -> Samples:
     read = np.concatenate([block.frames for block in source.blocks(RUN)])
     source.close()
     return read

@@ -47,7 +47,7 @@ def test_level_is_against_full_scale() -> None:
 def test_a_gap_starts_a_new_frame() -> None:
     vad = FrameVad(RATE_HZ, 1)
     piece = np.zeros(250, np.float32)
-    before = [*vad.push(Chunk(piece, 0, 0.02)), *vad.push(Chunk(piece, 5000, 0.4, dropped_s=0.3))]
+    before = [*vad.push(Chunk(piece, 0, 0.02)), *vad.push(Chunk(piece, 5000, 0.4, dropped_s=0.3, gap="overrun"))]
     assert [(f.start_sample, f.after_gap) for f in before] == [(0, False)]
     assert [(f.start_sample, f.after_gap) for f in vad.finish()] == [(5000, True)]
 
