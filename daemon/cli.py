@@ -1,26 +1,20 @@
-"""The daemon's subcommands: run, devices, config, watch, mode, models."""
+"""The daemon itself and what it can be given: run, devices, models."""
 
 import argparse
-import json
-import logging
 import os
 import signal
-import socket
-import sys
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from digitd import models
 from digitd.daemon.command import Command
-from digitd.daemon.errors import SinkError
-
-ANSWER_S = 2.0
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `run`, which `config` takes too."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="a digitd.toml")
     parser.add_argument(
         "--source",
@@ -34,17 +28,20 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--sink",
         action="append",
         metavar="SPEC",
-        help="stdout:text (default), stdout:strings, stdout:jsonl, unix:PATH; may be given again",
+        help="stdout:text (default), stdout:strings, stdout:jsonl, unix:PATH, exec:COMMAND; may be given again",
     )
     parser.add_argument("--model", metavar="NAME|DIR", help=f"a bundle (default {models.DEFAULT_MODEL})")
     parser.add_argument("--provider", metavar="PROVIDER", help="auto (default), cpu or cuda")
     parser.add_argument(
         "--mode", metavar="MODE", help="always (default: an open microphone) or entry (digits are expected)"
     )
+    parser.add_argument(
+        "--secret", action="store_true", default=None, help="keep digits out of logs, metrics and the journal"
+    )
     parser.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning (default) or error")
 
 
-def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+def given_flags(arguments: argparse.Namespace) -> dict[str, Any]:
     """The command line as a table like digitd.toml's, of the flags that were given."""
     table: dict[str, Any] = {
         "source": {
@@ -55,6 +52,7 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
         },
         "model": {"name": arguments.model, "mode": arguments.mode, "provider": arguments.provider},
         "sinks": arguments.sink,
+        "secret": arguments.secret,
         "log_level": arguments.log_level,
     }
     return {key: value for key, value in _given(table).items() if value != {}}
@@ -67,27 +65,22 @@ def _given(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it would end the process until the service heeds it
+    for number in (signal.SIGUSR1, signal.SIGHUP) if arguments.config else (signal.SIGUSR1,):
+        signal.signal(number, signal.SIG_IGN)  # it would end the process until the service heeds it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's products are too small to share between cores
+    from digitd.daemon import log
     from digitd.daemon.config import compose
     from digitd.daemon.service import serve
 
-    config = compose(arguments.config, _flags(arguments))
-    logging.basicConfig(level=config.log_level.upper(), stream=sys.stderr, format="digitd: %(levelname)s: %(message)s")
-    serve(config)
+    read = partial(compose, arguments.config, given_flags(arguments))
+    config = read()
+    log.begin(config.log_level, config.log_format)
+    serve(config, read if arguments.config else None)
     return 0
 
 
-def _config(arguments: argparse.Namespace) -> int:
-    import tomli_w
-
-    from digitd.daemon.config import compose, effective
-
-    return _print(tomli_w.dumps(effective(compose(arguments.config, _flags(arguments)))).splitlines())
-
-
 def _devices(_arguments: argparse.Namespace) -> int:
-    from digitd.daemon.sources.microphone import microphones
+    from digitd.daemon.sources.listing import microphones
 
     return _print(
         f"mic:{device.name}  {device.channels} channel(s), {device.rate_hz} Hz{'  (default)' if device.default else ''}"
@@ -116,75 +109,12 @@ def _print(lines: Iterable[str]) -> int:
     return 0
 
 
-def _add_watch(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, help="the path that `digitd run --sink unix:PATH` was given")
-
-
-def _watch(arguments: argparse.Namespace) -> int:
-    with _connected(arguments.path) as client, client.makefile("r", encoding="utf-8", errors="replace") as lines:
-        return _print(line.rstrip("\n") for line in lines)
-
-
-@contextmanager
-def _connected(path: Path) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX) as client:
-        try:
-            client.connect(str(path))
-        except OSError as error:
-            raise SinkError(f"{path}: nobody answers ({error.strerror or error}); is `digitd run` using it?") from error
-        yield client
-
-
-def _add_mode(parser: argparse.ArgumentParser) -> None:
-    _add_watch(parser)
-    parser.add_argument("mode", metavar="MODE", help="always or entry")
-
-
-def _mode(arguments: argparse.Namespace) -> int:
-    with _connected(arguments.path) as client:
-        try:
-            client.sendall(json.dumps({"mode": arguments.mode}).encode() + b"\n")
-            _await_mode(client, arguments.mode)
-        except TimeoutError as error:
-            raise SinkError(
-                f"{arguments.path}: mode {arguments.mode!r} is not on after {ANSWER_S:g} s; it comes with the next "
-                "audio: does the source still send?"
-            ) from error
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise SinkError(f"{arguments.path}: no answer ({error}); is it `digitd run` that is there?") from error
-    return 0
-
-
-def _await_mode(client: socket.socket, mode: str) -> None:
-    """Read events until one tells that `mode` is on.
-
-    Raises:
-        SinkError: the daemon knows no such mode, or has ended.
-        TimeoutError: it has not come on within ANSWER_S.
-    """
-    until_s = time.monotonic() + ANSWER_S
-    with client.makefile("r", encoding="utf-8", errors="replace") as lines:
-        while (left_s := until_s - time.monotonic()) > 0:
-            client.settimeout(left_s)
-            event = json.loads(lines.readline() or '{"type":"end"}')
-            if event["type"] == "ready" and event["mode"] == mode:
-                return
-            if event["type"] == "error":
-                raise SinkError(event["message"])
-            if event["type"] == "end":
-                raise SinkError(f"the daemon ended before mode {mode!r} was on; start it again")
-    raise TimeoutError
-
-
 def _no_arguments(_parser: argparse.ArgumentParser) -> None:
     pass
 
 
 COMMANDS = {
-    "run": Command(_add_run, _run),
-    "config": Command(_add_run, _config),
+    "run": Command(add_run, _run),
     "devices": Command(_no_arguments, _devices),
     "models": Command(_no_arguments, _models),
-    "watch": Command(_add_watch, _watch),
-    "mode": Command(_add_mode, _mode),
 }

@@ -1,16 +1,20 @@
 """digitd.toml and the command line, composed into one value."""
 
-import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig
+from digitd.daemon.errors import ConfigError
+from digitd.daemon.log import LogFormat
+from digitd.daemon.metrics import MetricsConfig
+from digitd.daemon.origin import COMMAND_LINE, KeyPath, line_numbers, merged, origins
 from digitd.daemon.pipeline import PipelineConfig
 from digitd.daemon.segmenter import SegmenterConfig
 from digitd.daemon.session import Provider
-from digitd.daemon.settings import as_table, from_table, parse, read_text
+from digitd.daemon.settings import as_table, from_table, parse_table, read_text
+from digitd.daemon.sinks.sink import HookConfig, SocketConfig
 from digitd.daemon.sources.source import SourceConfig
 from digitd.daemon.string_decoder import StringConfig
 from digitd.models import DEFAULT_MODEL
@@ -35,8 +39,14 @@ class DaemonConfig:
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     digit: DigitConfig = field(default_factory=DigitConfig)
     string: StringConfig = field(default_factory=StringConfig)
+    socket: SocketConfig = field(default_factory=SocketConfig)
+    hook: HookConfig = field(default_factory=HookConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     sinks: tuple[str, ...] = ("stdout:text",)
+    secret: bool = False
+    """Whether nothing about digits may get into logs, metrics or the journal; the sinks still have them."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_format: LogFormat = "auto"
 
     def __post_init__(self) -> None:
         if not self.sinks:
@@ -49,28 +59,69 @@ class DaemonConfig:
         """The part that the pipeline takes."""
         return PipelineConfig(self.segmenter, self.string, self.digit)
 
+    def restarting(self, running: "DaemonConfig") -> list[str]:
+        """The names of what differs from a running daemon's settings and takes a restart."""
+        same_network = replace(self.model, mode=running.model.mode) == running.model
+        names = ["source", "socket", "metrics", "secret"]
+        return [name for name in names if getattr(self, name) != getattr(running, name)] + ["model"] * (
+            not same_network
+        )
+
+    def reloaded(self, wanted: "DaemonConfig") -> "DaemonConfig":
+        """These settings, with those of `wanted` that a running daemon can take up."""
+        model = replace(self.model, mode=wanted.model.mode)
+        return replace(
+            wanted, model=model, source=self.source, socket=self.socket, metrics=self.metrics, secret=self.secret
+        )
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Settings, and where they come from."""
+
+    config: DaemonConfig
+    origins: dict[str, Any]
+    """Of each key that was given, nested like the file: `FILE:LINE` or `command line`."""
+
 
 def compose(file: Path | None, flags: dict[str, Any]) -> DaemonConfig:
     """Defaults, over them the file, over it the command line's `flags` (a table like the file's).
 
     Raises:
-        ConfigError: all problems of the file, or of the flags.
+        ConfigError: all problems of the file and of the flags.
     """
-    alone = from_table(DaemonConfig, flags, "command line")
-    if file is None:
-        return alone
-    text = read_text(file)
-    parse(DaemonConfig, text, str(file))  # for its problems, with their lines
-    return from_table(DaemonConfig, _merged(tomllib.loads(text), flags), str(file))
+    return composition(file, flags).config
+
+
+def composition(file: Path | None, flags: dict[str, Any]) -> Composition:
+    """What `compose` gives, with its origins.
+
+    Raises:
+        ConfigError: as `compose`.
+    """
+    table, lines, problems = ({}, {}, "") if file is None else _read(file)
+    try:  # the file alone is right, so what is wrong with both is the flags' doing
+        config = from_table(DaemonConfig, merged(table, flags), COMMAND_LINE)
+    except ConfigError as error:
+        problems = f"{problems}\n{error}" if problems else str(error)
+    if problems:
+        raise ConfigError(problems)
+    below = origins(table, lambda path: f"{file}:{lines[path]}")
+    return Composition(config, merged(below, origins(flags, lambda _path: COMMAND_LINE)))
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[KeyPath, int], str]:
+    """A file's table, the line of each of its keys, and its problems, where it has some in place of the others."""
+    try:
+        text = read_text(file)  # once: it may be a pipe
+        table = parse_table(text, str(file))
+        lines = line_numbers(text)
+        from_table(DaemonConfig, table, str(file), lines)
+    except ConfigError as error:
+        return {}, {}, str(error)
+    return table, lines, ""
 
 
 def effective(config: DaemonConfig) -> dict[str, Any]:
     """The table of every key, ready for a TOML writer."""
     return as_table(config)
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    both = dict(below)
-    for key, value in above.items():
-        both[key] = _merged(both.get(key, {}), value) if isinstance(value, dict) else value
-    return both

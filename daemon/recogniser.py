@@ -21,8 +21,8 @@ class Recogniser:
 
     def __init__(self, bundle: Bundle, provider: Provider = "auto") -> None:
         self.bundle = bundle
-        self._session = Session(bundle, provider)
-        self.provider = self._session.provider
+        self.session = Session(bundle, provider)
+        self.provider = self.session.provider
         self._graph = bundle.manifest.graph
         self._prove()
 
@@ -35,7 +35,7 @@ class Recogniser:
 
     def posteriors(self, features: NDArray[np.float32]) -> Posteriors:
         """float32 [batch, n_labels] of float32 [batch, n_mels, n_frames]."""
-        posteriors: Posteriors = self._session.run([self._graph.output], self._feeds(features))[0]
+        posteriors: Posteriors = self.session.run([self._graph.output], self._feeds(features))[0]
         return posteriors
 
     def _feeds(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
@@ -44,6 +44,6 @@ class Recogniser:
     def _prove(self) -> None:
         """Reproduce the golden vector, features and posteriors."""
         golden = self.bundle.golden
-        self._session.compare_features(LogMel(self.spec).spectrogram(golden.samples), golden.features)
-        posteriors = self._session.prove([self._graph.output], self._feeds(golden.features[np.newaxis]))[0][0]
-        self._session.compare_posteriors(posteriors, golden.posteriors, len(self.bundle.manifest.labels))
+        self.session.compare_features(LogMel(self.spec).spectrogram(golden.samples), golden.features)
+        posteriors = self.session.prove([self._graph.output], self._feeds(golden.features[np.newaxis]))[0][0]
+        self.session.compare_posteriors(posteriors, golden.posteriors, len(self.bundle.manifest.labels))

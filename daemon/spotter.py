@@ -27,8 +27,8 @@ class Spotter:
 
     def __init__(self, bundle: Bundle, provider: Provider = "auto") -> None:
         self.bundle = bundle
-        self._session = Session(bundle, provider)
-        self.provider = self._session.provider
+        self.session = Session(bundle, provider)
+        self.provider = self.session.provider
         self._graph = bundle.manifest.graph
         self._prove()
 
@@ -45,7 +45,7 @@ class Spotter:
 
     def step(self, frames: MelFrames, state: NDArray[np.float32]) -> tuple[Posteriors, NDArray[np.float32]]:
         """Posteriors of the next frames, a multiple of frames_per_output, and the next state."""
-        posteriors, next_state = self._session.run([self._graph.output, NEXT_STATE], self._feeds(frames, state))
+        posteriors, next_state = self.session.run([self._graph.output, NEXT_STATE], self._feeds(frames, state))
         return posteriors[0], next_state
 
     def _feeds(self, frames: MelFrames, state: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
@@ -53,7 +53,7 @@ class Spotter:
 
     def _prove(self) -> None:
         """Reproduce the golden vector, features and posteriors."""
-        golden, session = self.bundle.golden, self._session
+        golden, session = self.bundle.golden, self.session
         session.compare_features(MelStream(self.spec).push(golden.samples), golden.features)
         feeds = self._feeds(golden.features, self.silence())
         posteriors = session.prove([self._graph.output, NEXT_STATE], feeds)[0][0]

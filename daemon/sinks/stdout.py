@@ -4,11 +4,11 @@ import os
 import select
 import sys
 from collections.abc import Callable
-from threading import Event as Flag
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Digit, Event, String
-from digitd.daemon.sinks.sink import ReaderGone
+from digitd.daemon.log import goes_to_journal
+from digitd.daemon.sinks.sink import Backlog, ReaderGone, Surroundings
 
 POLL_S = 0.1
 CLOSE_S = 0.3
@@ -34,14 +34,18 @@ class StdoutSink:
     """Writes one format to standard output.
 
     Raises:
-        SinkError: it is closed.
+        SinkError: it is closed, or would put secret digits into the journal.
     """
 
-    def __init__(self, line: Format, stop: Flag) -> None:
+    def __init__(self, line: Format, surroundings: Surroundings) -> None:
         if sys.stdout is None:
             raise SinkError("standard output is closed; open it or name another --sink")
+        if surroundings.secret and goes_to_journal(sys.stdout.fileno()):
+            raise SinkError(
+                "secret = true and standard output is the journal, which would keep the digits; name another sink"
+            )
         self._line = line
-        self._stop = stop
+        self._stop = surroundings.stop
 
     def publish(self, event: Event) -> None:
         """Write the event's line.
@@ -63,6 +67,11 @@ class StdoutSink:
             if waited_s >= CLOSE_S:
                 _discard_stdout()
                 raise ReaderGone
+
+    @property
+    def backlog(self) -> Backlog:
+        """Nothing waits here: each line is flushed."""
+        return Backlog()
 
     def close(self) -> None:
         """Nothing is pending: each line was flushed."""

@@ -4,26 +4,32 @@ None of them can hold the others or the capture up.
 """
 
 import asyncio
+import grp
 import logging
 import os
 import select
 import socket
+import struct
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 from digitd.daemon.errors import ConfigError, SinkError
 from digitd.daemon.events import Event, Ready
-from digitd.daemon.mode_switch import ModeSwitch
 from digitd.daemon.request import Lines, mode_asked, refusal
+from digitd.daemon.sinks.sink import Backlog, Surroundings
 
 MAX_PATH_BYTES = 107
 """sun_path of unix(7) less its closing zero."""
 MAX_WAITING_BYTES = 256 * 1024
 """A reader that leaves more unread, some 1,500 events beyond the kernel's buffer, is dropped."""
+BACKLOG = 512
+"""So many may knock at the same moment."""
 CLOSE_S = 0.3
 POLL_S = 0.05
 HALF_CLOSED_POLL_S = 1.0
+
+_CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7)
 
 logger = logging.getLogger(__name__)
 
@@ -32,20 +38,27 @@ class UnixSocketSink:
     """Serves events as JSON lines; a new reader is first sent the latest `ready` event.
 
     Raises:
-        SinkError: the path is too long, taken by a live process or by a file, or not writable.
+        SinkError: the path is too long, taken by a live process or by a file, or not writable; no such group.
     """
 
-    def __init__(self, path: Path, switch: ModeSwitch) -> None:
-        self._path = path
-        self._switch = switch
-        self._listener = listen(path)
-        self._inode = path.stat().st_ino
+    def __init__(self, path: Path, surroundings: Surroundings) -> None:
+        self._path, self._surroundings = path, surroundings
+        self._switch = surroundings.switch
+        given = surroundings.handed_over.pop(path, None)
+        self._listener = given or listen(path, surroundings.socket_config.group)
+        self._inode = None if given else path.stat().st_ino  # one that was handed over is not ours to remove
         self._ready = b""
         self._readers: set[asyncio.StreamWriter] = set()
         self._closing = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="unix-socket", daemon=True)
         self._thread.start()
+
+    @property
+    def backlog(self) -> Backlog:
+        """Readers, and what waits for them."""
+        readers = list(self._readers)
+        return Backlog(len(readers), sum(writer.transport.get_write_buffer_size() for writer in readers))
 
     def publish(self, event: Event) -> None:
         """Queue the event for every reader; returns at once."""
@@ -56,6 +69,8 @@ class UnixSocketSink:
         """Send the readers what is theirs, for CLOSE_S at most, and remove the socket."""
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
+        if self._inode is None:
+            return
         with suppress(FileNotFoundError):
             if self._path.stat().st_ino == self._inode:  # else another process has taken the path since
                 self._path.unlink()
@@ -82,6 +97,8 @@ class UnixSocketSink:
     async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Keep one reader until it leaves; what it asks for is done or refused."""
         self._readers.add(writer)
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("a reader of %s: %s", self._path, _peer(writer))
         self._write(self._ready, writer)
         try:
             await self._heed(reader, writer)
@@ -129,7 +146,14 @@ class UnixSocketSink:
         if waiting_bytes > MAX_WAITING_BYTES:
             logger.warning("a reader of %s left %d bytes unread and is dropped", self._path, waiting_bytes)
             self._readers.discard(writer)
+            self._surroundings.count_dropped("readers", 1)
             writer.transport.abort()
+
+
+def _peer(writer: asyncio.StreamWriter) -> str:
+    """Who is on the other side, as the kernel knows it."""
+    packed = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return "pid {}, uid {}, gid {}".format(*_CREDENTIALS.unpack(packed))
 
 
 def _hung_up(writer: asyncio.StreamWriter) -> bool:
@@ -139,8 +163,8 @@ def _hung_up(writer: asyncio.StreamWriter) -> bool:
     return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
-def listen(path: Path) -> socket.socket:
-    """A listening socket at `path`, for its owner alone; a stale one that nobody answers on is replaced.
+def listen(path: Path, group: str = "") -> socket.socket:
+    """A listening socket at `path`, for its owner and a group; a stale one that nobody answers on is replaced.
 
     Raises:
         SinkError: see UnixSocketSink.
@@ -158,13 +182,27 @@ def listen(path: Path) -> socket.socket:
     mask = os.umask(0o177)
     try:
         listener.bind(os.fspath(path))
-        listener.listen()
+        _admit(path, group)
+        listener.listen(BACKLOG)
+    except (LookupError, PermissionError) as error:
+        listener.close()
+        path.unlink(missing_ok=True)
+        raise SinkError(
+            f"{path}: cannot be given to group {group!r} ({error}); name one that the owner is in"
+        ) from error
     except OSError as error:
         listener.close()
         raise SinkError(f"{path}: no socket can be made there ({error.strerror}); name a free path") from error
     finally:
         os.umask(mask)
     return listener
+
+
+def _admit(path: Path, group: str) -> None:
+    """Let a group connect; the mask has kept everybody else out since the socket is there."""
+    if group:
+        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+    path.chmod(0o660)
 
 
 def _remove_stale(path: Path) -> None:

@@ -1,21 +1,13 @@
 """The microphones that PortAudio knows, by names that stay the same when devices come and go."""
 
-import logging
-import os
 import re
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from digitd.daemon.errors import MicrophoneError
-from digitd.daemon.settings import nearest
 
 _HARDWARE_INDEX = re.compile(r" \(hw:\d+,\d+\)$")
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,20 +21,6 @@ class Microphone:
     rate_hz: int
     """Its own rate."""
     default: bool
-
-
-def microphones() -> list[Microphone]:
-    """All input devices.
-
-    Raises:
-        MicrophoneError: PyAudio is not installed.
-    """
-    with captured_stderr():
-        _, portaudio = initialise()
-        try:
-            return listed(portaudio)
-        finally:
-            portaudio.terminate()
 
 
 def find(devices: list[Microphone], name: str | None) -> Microphone:
@@ -59,6 +37,8 @@ def find(devices: list[Microphone], name: str | None) -> Microphone:
             raise MicrophoneError(f"no default microphone; {listing}")
         return default
     if name not in names:
+        from digitd.daemon.settings import nearest  # the capture program stays small without it
+
         raise MicrophoneError(f"no microphone {name!r}{nearest(name, names) if names else ''}; {listing}")
     return devices[names.index(name)]
 
@@ -101,20 +81,3 @@ def listed(portaudio: Any) -> list[Microphone]:
                 )
             )
     return devices
-
-
-@contextmanager
-def captured_stderr() -> Iterator[None]:
-    """Send what ALSA and JACK print (some 80 lines) to the debug log."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as noise:
-        os.dup2(noise.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            noise.seek(0)
-            for line in noise.read().decode(errors="replace").splitlines():
-                logger.debug("PortAudio: %s", line)

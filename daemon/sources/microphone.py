@@ -12,6 +12,7 @@ import termios
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from threading import Event
 
 import numpy as np
@@ -37,28 +38,35 @@ logger = logging.getLogger(__name__)
 class MicrophoneSource:
     """Live audio of one microphone, captured by a process of its own.
 
+    It opens while the caller does other things, until its `rate_hz` is asked for.
+
     Args:
         name: as `digitd devices` lists it; None takes the default.
         rate_hz: asked for first, so that nothing need be resampled; else the device's own.
 
     Raises:
-        MicrophoneError: no such microphone, or it cannot be opened.
+        MicrophoneError: PyAudio is not installed, there is no such microphone, or it cannot be opened.
     """
 
     name = "mic"
     live = True
 
     def __init__(self, name: str | None, rate_hz: int) -> None:
-        self._wanted = name
+        self._wanted, self._wanted_rate_hz = name, rate_hz
         self._capture = CaptureProcess(name, rate_hz)
-        try:
-            while not self._capture.opens(POLL_S):
-                pass
-        except MicrophoneError:
-            self._capture.close()
-            raise
-        self.rate_hz, self._channels = self._capture.rate_hz, self._capture.channels
+
+    @cached_property
+    def rate_hz(self) -> int:
+        """Of its frames; asked for first, it waits until the microphone is open.
+
+        Raises:
+            MicrophoneError: see MicrophoneSource.
+        """
+        while not self._capture.opens(POLL_S):
+            pass
+        self._channels = self._capture.channels
         self._described = f"microphone {self._capture.device!r}"
+        return self._capture.rate_hz
 
     def blocks(self, stop: Event) -> Iterator[Block | Interruption]:
         """Live chunks as they come; while none come, empty blocks ten times a second."""

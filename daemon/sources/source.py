@@ -41,9 +41,13 @@ class Source(Protocol):
 
     name: str
     """The stream's name on its events."""
-    rate_hz: int
     live: bool
     """Whether it goes on whether or not anybody listens."""
+
+    @property
+    def rate_hz(self) -> int:
+        """Of its frames."""
+        ...
 
     @property
     def waiting_s(self) -> float:

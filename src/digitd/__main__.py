@@ -11,15 +11,17 @@ import digitd
 from digitd.daemon.errors import DigitdError
 
 DAEMON = "digitd.daemon.cli"
+WATCH = "digitd.daemon.watch_cli"
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": (
         DAEMON,
         "recognise digits in the foreground, until the source ends or a signal comes",
     ),
     "devices": (DAEMON, "list the microphones by the names that --source mic:NAME takes"),
-    "config": (DAEMON, "print the effective configuration"),
-    "watch": (DAEMON, "follow the events of a running daemon's socket"),
-    "mode": (DAEMON, "switch a running daemon's mode through its socket"),
+    "doctor": ("digitd.daemon.doctor_cli", "check audio, model, provider, socket and unit, and say what to do"),
+    "config": ("digitd.daemon.config_cli", "print the effective configuration, each value with its origin"),
+    "watch": (WATCH, "follow the events of a daemon's socket, through its restarts"),
+    "mode": (WATCH, "switch a running daemon's mode through its socket"),
     "models": (DAEMON, "list the released bundles"),
     "transcribe": ("digitd.daemon.transcribe_cli", "write down the digit strings of many recordings"),
     "data": ("digitd.trainer.data_cli", "fetch a public data set, checked and with its licence"),

@@ -2,60 +2,32 @@
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.conftest import DEMO_DIGITS
+from tests.daemon.conftest import COMMAND, Daemon
 
 from digitd import models
 from digitd.daemon.audio import Samples
+from digitd.daemon.controls import Controls, heeded
 from digitd.daemon.events import Ready, Stamp
 from digitd.daemon.mode_switch import ModeSwitch
-from digitd.daemon.service import heeding_signals
+from digitd.daemon.sinks.sink import Surroundings
 from digitd.daemon.sinks.unix_socket import UnixSocketSink
 
 Digitd = Callable[..., subprocess.CompletedProcess[Any]]
-COMMAND = [sys.executable, "-m", "digitd"]
 NINE = (int(4.5 * 16000), int(5.0 * 16000), int(5.6 * 16000))
 """Before, within and after the demo's 9, whose confidence is 0.955."""
 QUIET = np.zeros(1600, np.float32)
-
-
-class Daemon:
-    """`digitd run` on a pipe that is kept open."""
-
-    def __init__(self, *flags: str) -> None:
-        command = [*COMMAND, "run", "--source", "-", "--sink", "stdout:jsonl", *flags]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0)
-
-    def feed(self, samples: Samples) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(np.round(samples * 32768).astype("<i2").tobytes())
-
-    def event(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        event: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return event
-
-    def says_nothing(self, for_s: float) -> bool:
-        assert self.process.stdout is not None
-        return not select.select([self.process.stdout], [], [], for_s)[0]
-
-    def finish(self) -> tuple[list[dict[str, Any]], str]:
-        """What is left of its events and all of its log."""
-        output, log = self.process.communicate(timeout=20)
-        assert self.process.returncode == 0
-        return [json.loads(line) for line in output.splitlines()], log.decode()
 
 
 @pytest.fixture
@@ -137,12 +109,13 @@ def ignored(status: Path) -> int:
 
 
 def test_the_handlers_before_are_restored() -> None:
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
-    switch = ModeSwitch("always")
-    with heeding_signals(switch) as stop:
+    controls = Controls("always")
+    with heeded(controls, reloads=True):
         os.kill(os.getpid(), signal.SIGUSR1)
-        assert (switch.wanted, stop.is_set()) == ("entry", False)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert (controls.switch.wanted, controls.stop.is_set(), controls.reload.is_set()) == ("entry", False, True)
     assert [signal.getsignal(number) for number in numbers] == before
 
 
@@ -198,7 +171,7 @@ def test_a_request_of_one_that_sends_nothing_more_counts(daemon: Daemon, path: P
 
 def test_a_request_of_one_that_leaves_at_once_counts(path: Path) -> None:
     switch = ModeSwitch("always")
-    sink = UnixSocketSink(path, switch)
+    sink = UnixSocketSink(path, Surroundings(Event(), switch))
     sink.publish(Stamp("mic").event(Ready("study64", "cpu", "mic", "always")))
     for mode in ["entry", "always"] * 50:
         reader = Reader(path)
@@ -209,11 +182,11 @@ def test_a_request_of_one_that_leaves_at_once_counts(path: Path) -> None:
 
 
 def test_one_that_reads_no_refusals_is_dropped(path: Path) -> None:
-    sink = UnixSocketSink(path, ModeSwitch("always"))
+    sink = UnixSocketSink(path, Surroundings(Event(), ModeSwitch("always")))
     reader = Reader(path)
     until(lambda: len(sink._readers) == 1)
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
-        reader.send(b"\n" * 10_000_000)
+        reader.send(b"\n" * 2_000_000)
     until(lambda: not sink._readers)
     sink.close()
     reader.close()

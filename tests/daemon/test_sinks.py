@@ -1,6 +1,8 @@
 """Sinks: lines on stdout, and a socket whose readers cannot hurt each other."""
 
+import grp
 import json
+import os
 import socket
 import stat
 import threading
@@ -8,18 +10,24 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Digit, Ready, Stamp, String
 from digitd.daemon.mode_switch import ModeSwitch
-from digitd.daemon.sinks.sink import open_sink
+from digitd.daemon.sinks.sink import SocketConfig, Surroundings, open_sink
 from digitd.daemon.sinks.stdout import FORMATS
 from digitd.daemon.sinks.unix_socket import CLOSE_S, MAX_WAITING_BYTES, UnixSocketSink
 
 READY = Ready("study64", "cpu", "mic", "always")
 DIGIT = Digit("7", 0.98, 1.2, 1.6, 1.8)
+
+
+def alone(**given: Any) -> Surroundings:
+    """What a sink is opened in where nothing else matters."""
+    return Surroundings(threading.Event(), ModeSwitch("always"), **given)
 
 
 @pytest.fixture
@@ -29,7 +37,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sink(path: Path) -> Iterator[UnixSocketSink]:
-    opened = UnixSocketSink(path, ModeSwitch("always"))
+    opened = UnixSocketSink(path, alone())
     yield opened
     opened.close()
 
@@ -126,7 +134,7 @@ def test_a_reader_that_closes_its_sending_side_still_reads(sink: UnixSocketSink,
 
 
 def test_a_half_closed_reader_does_not_delay_the_end(path: Path) -> None:
-    sink = UnixSocketSink(path, ModeSwitch("always"))
+    sink = UnixSocketSink(path, alone())
     half = follower(path)
     until_followed(sink, 1)
     half.shutdown(socket.SHUT_WR)
@@ -138,7 +146,7 @@ def test_a_half_closed_reader_does_not_delay_the_end(path: Path) -> None:
 
 
 def test_a_path_that_another_process_has_taken_since_is_left(path: Path) -> None:
-    sink = UnixSocketSink(path, ModeSwitch("always"))
+    sink = UnixSocketSink(path, alone())
     path.unlink()
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
@@ -147,7 +155,7 @@ def test_a_path_that_another_process_has_taken_since_is_left(path: Path) -> None
 
 
 def test_pending_events_are_sent_on_close_and_the_socket_goes(path: Path) -> None:
-    sink = UnixSocketSink(path, ModeSwitch("always"))
+    sink = UnixSocketSink(path, alone())
     client = follower(path)
     until_followed(sink, 1)
     stamp = Stamp("mic")
@@ -160,7 +168,7 @@ def test_pending_events_are_sent_on_close_and_the_socket_goes(path: Path) -> Non
 
 
 def test_closing_waits_for_no_sleeper(path: Path) -> None:
-    sink = UnixSocketSink(path, ModeSwitch("always"))
+    sink = UnixSocketSink(path, alone())
     asleep = follower(path)
     until_followed(sink, 1)
     stamp = Stamp("mic")
@@ -174,20 +182,34 @@ def test_closing_waits_for_no_sleeper(path: Path) -> None:
     asleep.close()
 
 
-def test_the_socket_is_its_owners_alone(sink: UnixSocketSink, path: Path) -> None:
+def test_the_socket_is_for_its_owner_and_group(sink: UnixSocketSink, path: Path) -> None:
     assert sink is not None
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+def test_another_group_may_be_admitted(path: Path) -> None:
+    groups = os.getgroups() if os.geteuid() else [entry.gr_gid for entry in grp.getgrall()]
+    group = grp.getgrgid(groups[-1])
+    sink = UnixSocketSink(path, alone(socket_config=SocketConfig(group.gr_name)))
+    assert (path.stat().st_gid, stat.S_IMODE(path.stat().st_mode)) == (group.gr_gid, 0o660)
+    sink.close()
+
+
+def test_a_group_that_is_not_there_is_told_and_leaves_no_socket(path: Path) -> None:
+    with pytest.raises(SinkError, match="cannot be given to group 'nobodys'"):
+        UnixSocketSink(path, alone(socket_config=SocketConfig("nobodys")))
+    assert not path.exists()
 
 
 def test_a_stale_socket_is_replaced(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))
-    UnixSocketSink(path, ModeSwitch("always")).close()
+    UnixSocketSink(path, alone()).close()
 
 
 def test_a_live_socket_is_left_alone(sink: UnixSocketSink, path: Path) -> None:
     with pytest.raises(SinkError, match="a live process answers there"):
-        UnixSocketSink(path, ModeSwitch("always"))
+        UnixSocketSink(path, alone())
     client = follower(path)
     until_followed(sink, 1)
     client.close()
@@ -195,7 +217,7 @@ def test_a_live_socket_is_left_alone(sink: UnixSocketSink, path: Path) -> None:
 
 def test_a_reader_that_comes_while_the_socket_closes_is_not_left_hanging(path: Path) -> None:
     for _ in range(30):
-        sink = UnixSocketSink(path, ModeSwitch("always"))
+        sink = UnixSocketSink(path, alone())
         clients = [follower(path) for _ in range(3)]
         sink.close()
         for client in clients:
@@ -206,21 +228,21 @@ def test_a_reader_that_comes_while_the_socket_closes_is_not_left_hanging(path: P
 def test_a_file_in_the_way_is_left_alone(path: Path) -> None:
     path.write_text("mine")
     with pytest.raises(SinkError, match="no socket can be made there"):
-        UnixSocketSink(path, ModeSwitch("always"))
+        UnixSocketSink(path, alone())
     assert path.read_text() == "mine"
 
 
 def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="too long for a socket; at most 107 fit"):
-        UnixSocketSink(tmp_path / ("x" * 107), ModeSwitch("always"))
+        UnixSocketSink(tmp_path / ("x" * 107), alone())
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="No such file or directory"):
-        UnixSocketSink(tmp_path / "none" / "s", ModeSwitch("always"))
+        UnixSocketSink(tmp_path / "none" / "s", alone())
 
 
 @pytest.mark.parametrize("spec", ["stdout", "stdout:jsn", "unix", "unix:", "tcp:1"])
 def test_an_unknown_sink_is_refused(spec: str) -> None:
     with pytest.raises(SinkError, match=f"no sink '{spec}'"):
-        open_sink(spec, threading.Event(), ModeSwitch("always"))
+        open_sink(spec, alone())

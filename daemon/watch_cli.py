@@ -1,0 +1,164 @@
+"""`digitd watch` and `digitd mode`: what a running daemon's socket is good for."""
+
+import argparse
+import json
+import os
+import select
+import socket
+import sys
+import time
+import typing
+from contextlib import suppress
+from pathlib import Path
+
+from digitd.daemon.bundle import Mode
+from digitd.daemon.command import Command
+from digitd.daemon.errors import SinkError
+from digitd.daemon.follower import Follower, connected
+from digitd.daemon.ledger import Ledger
+from digitd.daemon.received import Received, received
+from digitd.daemon.sinks.sink import ReaderGone
+from digitd.daemon.sinks.stdout import FORMATS, write_line
+
+ANSWER_S = 2.0
+SYSTEM_SOCKET = Path("/run/digitd/digitd.sock")
+MODES = typing.get_args(Mode)
+
+
+def default_path() -> Path:
+    """The socket that is meant where none is named."""
+    if named := os.environ.get("DIGITD_SOCKET"):
+        return Path(named)
+    own = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent", "digitd.sock")
+    return own if own.exists() else SYSTEM_SOCKET
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="the path that `digitd run --sink unix:PATH` was given (default: $DIGITD_SOCKET, or "
+        f"$XDG_RUNTIME_DIR/digitd.sock where that is there, or {SYSTEM_SOCKET})",
+    )
+    parser.add_argument("--once", action="store_true", help="end with the daemon, and do not wait for one")
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="jsonl",
+        help="jsonl (default: every event), text (a digit a line), strings (a string of digits a line)",
+    )
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    if sys.stdout is None:
+        raise SinkError("standard output is closed; open it")
+    path = arguments.path or default_path()
+    with suppress(ReaderGone):
+        _follow(path, arguments.once, arguments.format)
+    return 0
+
+
+def _follow(path: Path, once: bool, wanted: str) -> None:
+    """Print what comes, and tell on standard error what does not.
+
+    Raises:
+        ReaderGone: nobody reads it any more.
+        SinkError: see Follower; or something else than events comes.
+    """
+    ledger = Ledger()
+    follower = Follower(path, once=once, wait=_wait, tell=lambda what: _tell(f"{path}: {what}"))
+    for line in follower.lines():
+        try:
+            event = received(line)
+        except SinkError as error:
+            raise SinkError(f"{path}: {error}") from error
+        for what in ledger.enter(event, waited=follower.waited):
+            _tell(f"{event.stream}: {what}")
+        text = _text(event, wanted)
+        if text is not None:
+            _wait_until_writable()
+            write_line(text)
+
+
+def _text(event: Received, wanted: str) -> str | None:
+    """What is printed of an event; all of it just as it came."""
+    if wanted == "jsonl":
+        return event.line
+    return None if event.event is None else FORMATS[wanted](event.event)
+
+
+def _tell(what: str) -> None:
+    """A line on standard error, which may be closed; names in it may hold anything."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print("digitd:", what if what.isprintable() else ascii(what), file=sys.stderr, flush=True)
+
+
+def _wait(client: socket.socket | None, for_s: float | None) -> None:
+    """Wait for the daemon, but no longer than standard output has a reader.
+
+    Raises:
+        ReaderGone: it has none.
+    """
+    poll = select.poll()
+    poll.register(sys.stdout, 0)  # errors alone
+    if client is not None:
+        poll.register(client, select.POLLIN)
+    if any(descriptor == sys.stdout.fileno() for descriptor, _ in poll.poll(None if for_s is None else for_s * 1000)):
+        raise ReaderGone
+
+
+def _wait_until_writable() -> None:
+    """So that nothing stands half-written when a signal ends it."""
+    poll = select.poll()
+    poll.register(sys.stdout, select.POLLOUT)
+    poll.poll()
+
+
+def _add_mode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="as of watch; may stand behind MODE too")
+    parser.add_argument("mode", metavar="MODE", help="always or entry")
+
+
+def _mode(arguments: argparse.Namespace) -> int:
+    path, mode = arguments.path or default_path(), arguments.mode
+    if str(path) in MODES and mode not in MODES:
+        path, mode = Path(mode), str(path)
+    with connected(path) as client:
+        try:
+            client.sendall(json.dumps({"mode": mode}).encode() + b"\n")
+            _await_mode(client, mode)
+        except TimeoutError as error:
+            raise SinkError(
+                f"{path}: mode {mode!r} is not on after {ANSWER_S:g} s; it comes with the next audio: "
+                "does the source still send?"
+            ) from error
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise SinkError(f"{path}: no answer ({error}); is it `digitd run` that is there?") from error
+    return 0
+
+
+def _await_mode(client: socket.socket, mode: str) -> None:
+    """Read events until one tells that `mode` is on.
+
+    Raises:
+        SinkError: the daemon knows no such mode, or has ended.
+        TimeoutError: it has not come on within ANSWER_S.
+    """
+    until_s = time.monotonic() + ANSWER_S
+    with client.makefile("r", encoding="utf-8", errors="replace") as lines:
+        while (left_s := until_s - time.monotonic()) > 0:
+            client.settimeout(left_s)
+            event = json.loads(lines.readline() or '{"type":"end"}')
+            if event["type"] == "ready" and event["mode"] == mode:
+                return
+            if event["type"] == "error":
+                raise SinkError(event["message"])
+            if event["type"] == "end":
+                raise SinkError(f"the daemon ended before mode {mode!r} was on; start it again")
+    raise TimeoutError
+
+
+COMMANDS = {"watch": Command(_add_watch, _watch), "mode": Command(_add_mode, _mode)}
