@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import re
 import tomllib
 import types
 import typing
@@ -12,12 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from digitd.daemon.errors import ConfigError
+from digitd.daemon.origin import KeyPath, line_numbers
 
 Settings = TypeVar("Settings")
-KeyPath = tuple[str, ...]
 
-_TABLE = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*([\w."'-]+)\s*=""")
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
 
 
@@ -107,21 +104,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
-
-
-def line_numbers(text: str) -> dict[KeyPath, int]:
-    """Line of each table and key; the n-th `[[table]]` is (`table`, `n`) with n counted from 0."""
-    lines: dict[KeyPath, int] = {}
-    table: KeyPath = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _TABLE.match(line):
-            table = tuple(part.strip("\"' ") for part in header[2].split("."))
-            if header[1] == "[[":
-                table = (*table, str(sum(path[:-1] == table and path[-1].isdigit() for path in lines)))
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            lines.setdefault((*table, *(part.strip("\"'") for part in key[1].split("."))), number)
-    return lines
 
 
 @dataclass

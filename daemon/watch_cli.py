@@ -78,7 +78,6 @@ def _follow(path: Path, once: bool, wanted: str) -> None:
             _tell(f"{event.stream}: {what}")
         text = _text(event, wanted)
         if text is not None:
-            _wait_until_writable()
             write_line(text)
 
 
@@ -108,13 +107,6 @@ def _wait(client: socket.socket | None, for_s: float | None) -> None:
         poll.register(client, select.POLLIN)
     if any(descriptor == sys.stdout.fileno() for descriptor, _ in poll.poll(None if for_s is None else for_s * 1000)):
         raise ReaderGone
-
-
-def _wait_until_writable() -> None:
-    """So that nothing stands half-written when a signal ends it."""
-    poll = select.poll()
-    poll.register(sys.stdout, select.POLLOUT)
-    poll.poll()
 
 
 def _add_mode(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from digitd.daemon.errors import ConfigError
-from digitd.daemon.settings import KeyPath, from_table, line_numbers, nearest, parse_table, read_text
+from digitd.daemon.origin import KeyPath, line_numbers
+from digitd.daemon.settings import from_table, nearest, parse_table, read_text
 from digitd.trainer.networks import NETWORKS, STREAM_NETWORKS
 from digitd.trainer.runfile import Run, check_name
 from digitd.trainer.study import Job, Picture, Row, Study

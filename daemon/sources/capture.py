@@ -20,8 +20,9 @@ from digitd.daemon.sources.devices import Microphone, find, initialise, listed
 
 RECORD = struct.Struct("<IId")
 """Bytes that follow, frames lost before them, and when the last frame came by the monotonic clock."""
-CHUNK_MS = 20
-BUFFERED_CHUNKS = 250
+CHUNK_MS = 40
+"""A network of streams answers once in so long; waking up twice as often costs a quarter more processor time."""
+BUFFERED_CHUNKS = 125
 """5 s of chunks wait for a busy daemon; what comes after is dropped and reported."""
 POLL_S = 0.2
 

@@ -52,7 +52,7 @@ def of_type(hint: Any, metadata: Any) -> st.SearchStrategy[Any]:
     if typing.get_origin(hint) is Literal:
         return st.sampled_from(typing.get_args(hint))
     numbers = {int: st.integers(low, high), float: st.floats(low, high, allow_nan=False), bool: st.booleans()}
-    return numbers[hint] if hint in numbers else st.sampled_from(DECOYS) | st.text()  # type: ignore[return-value]
+    return numbers[hint] if hint in numbers else st.sampled_from(DECOYS) | st.text()
 
 
 def nested(values: Values) -> dict[str, Any]:
@@ -221,6 +221,13 @@ def test_tables_stand_in_the_order_of_the_dataclasses() -> None:
     assert headers == list(order)
 
 
+def test_a_long_array_stands_on_several_lines() -> None:
+    sinks = ["stdout:text", "unix:" + "x" * 50]
+    lines = file_lines(composition(None, {"sinks": sinks}))
+    assert lines[0] == f'sinks = [\n    "{sinks[0]}",\n    "{sinks[1]}",\n]  # command line'
+    assert lines[1] == "secret = false         # default"
+
+
 def test_all_problems_of_the_file_and_of_the_command_line_at_once(digitd: Digitd, tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[model]\nname = 3\n[segmenter]\nhangover = 1\n")
     for command in ("config", "run"):
@@ -259,7 +266,7 @@ class Outer:
 
 
 def test_an_array_of_tables_is_printed_as_such() -> None:
-    shares = ({"share": "f.toml:4"}, {})
+    shares: list[dict[str, str]] = [{"share": "f.toml:4"}, {}]
     for config, given_origins in ((Outer(), {}), (Outer(many=(Inner(1.0, ("y",) * 20), Inner())), {"many": shares})):
         text = "\n".join(file_lines(Composition(config, given_origins)))  # type: ignore[arg-type]
         assert parse(Outer, text, "again") == config

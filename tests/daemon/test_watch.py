@@ -244,6 +244,44 @@ def test_it_tries_again_after_ever_longer_pauses(path: Path) -> None:
     assert told == ["nobody answers (No such file or directory), trying again"]
 
 
+def test_the_pauses_are_short_again_once_somebody_was_there(path: Path) -> None:
+    waited_s: list[float | None] = []
+    daemons: list[FakeDaemon] = []
+
+    def wait(client: socket.socket | None, for_s: float | None) -> None:
+        if client is None:
+            waited_s.append(for_s)
+            if len(waited_s) == 4:
+                daemons.append(FakeDaemon(path))
+            if len(waited_s) == 6:
+                raise KeyboardInterrupt
+        elif path.exists():
+            path.unlink()  # nobody else comes
+            daemons[0].accept(b"a line\n").close()
+            daemons[0].close()
+
+    lines = Follower(path, once=False, wait=wait, tell=lambda _what: None).lines()
+    assert next(lines) == b"a line"
+    with pytest.raises(KeyboardInterrupt):
+        next(lines)
+    assert waited_s == [0.1, 0.2, 0.4, 0.8, 0.1, 0.2]
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_daemon_that_goes_before_it_has_taken_its_reader_in_is_gone(path: Path, fake: FakeDaemon, once: bool) -> None:
+    told: list[str] = []
+
+    def wait(client: socket.socket | None, _for_s: float | None) -> None:
+        if client is None:
+            raise KeyboardInterrupt
+        fake.close()  # resets the connection that stands in its queue
+
+    lines = Follower(path, once=once, wait=wait, tell=told.append).lines()
+    with pytest.raises(StopIteration if once else KeyboardInterrupt):
+        next(lines)
+    assert told == ([] if once else ["gone, trying again"])
+
+
 @pytest.mark.parametrize("garbage", [b"zero\n", b"{}\n", b"\xff\n", b"[" * 3000 + b"\n", b"x" * (MAX_LINE_BYTES + 1)])
 def test_what_is_no_daemon_is_told(path: Path, fake: FakeDaemon, watch: Callable[..., Watch], garbage: bytes) -> None:
     watching = watch()
