@@ -94,8 +94,9 @@ def mixed_down(frames: Samples) -> Samples:
 
 def _sound_frames(frames: Samples) -> int:
     """How many frames come before the first that holds no sample."""
-    sound = (np.abs(frames) <= LOUDEST).all(axis=1)  # false for NaN too
-    return len(frames) if sound.all() else int(np.argmin(sound))
+    if np.abs(frames).max(initial=0) <= LOUDEST:  # false for NaN too
+        return len(frames)
+    return int(np.argmin((np.abs(frames) <= LOUDEST).all(axis=1)))
 
 
 class Intake:

@@ -72,7 +72,8 @@ class SpotterStream:
     def push(self, frames: MelFrames) -> Iterator[NDArray[np.float32]]:
         """float32 [n_labels + 1] for each output that float32 [n_frames, n_mels] completes."""
         self._waiting = np.concatenate([self._waiting, frames])
-        while len(self._waiting) >= self._per_output:
-            step, self._waiting = self._waiting[: self._per_output], self._waiting[self._per_output :]
+        whole = len(self._waiting) // self._per_output * self._per_output
+        if whole:
+            step, self._waiting = self._waiting[:whole], self._waiting[whole:]
             posteriors, self._state = self._spotter.step(step, self._state)
             yield from posteriors

@@ -15,6 +15,7 @@ from digitd.daemon.segmenter import SegmenterConfig, Utterance
 from digitd.daemon.spotter import Spotter, SpotterStream
 from digitd.daemon.stream_decoder import Candidate, StreamDecoder
 from digitd.daemon.stream_features import MelFrames, MelStream
+from digitd.daemon.vad import FRAME_MS
 from digitd.daemon.word_span import WordSpan
 
 REJECTED_AFTER_S = 0.4
@@ -27,6 +28,10 @@ DOUBT_APART_S = 0.2
 """Two digits do not end closer to each other."""
 BUSY_S = 1.5
 """Speech that goes on for longer is no digit, or noise: it holds no string open."""
+QUIET_AFTER_S = 1.0
+"""So long after the last speech no digit is on its way."""
+QUIET_BATCH_S = 0.4
+"""Then so much is heard at a time: each call of the network from idleness costs as much as two or three hot ones."""
 
 
 class StreamListener:
@@ -36,6 +41,8 @@ class StreamListener:
         self._spotter = spotter
         self._spec = spotter.spec
         self._output_samples = self._spec.frames_per_output * self._spec.hop_samples
+        self._frame_samples = FRAME_MS * self._spec.sample_rate_hz // 1000
+        self._batch_samples = round(QUIET_BATCH_S * self._spec.sample_rate_hz)
         self._front_end = FrontEnd(self._spec.sample_rate_hz, segmenter)
         self._digit_config = digit
         self._utterances: deque[Utterance] = deque()
@@ -55,6 +62,7 @@ class StreamListener:
         self._doubt: Candidate | None = None
         self._waiting = np.zeros(0, np.float32)
         self._start_sample, self._heard_outputs = sample, 0
+        self._speech_sample = sample  # where speech was last
 
     @property
     def _heard_s(self) -> float:
@@ -82,9 +90,16 @@ class StreamListener:
         self._span.push(chunk.samples)
         self._waiting = np.concatenate([self._waiting, chunk.samples])
         whole = len(self._waiting) // self._output_samples * self._output_samples
-        if whole:  # frames that complete no output are not yet asked for: half the calls
+        # frames that complete no output are not yet asked for: half the calls
+        if whole >= (self._batch_samples if self._is_quiet(chunk.start_sample + len(chunk.samples)) else 1):
             ready, self._waiting = self._waiting[:whole], self._waiting[whole:]
             yield from self._hear(self._mel.push(ready))
+
+    def _is_quiet(self, sample: int) -> bool:
+        """Whether nothing was said for QUIET_AFTER_S before `sample`, the end of what was taken in."""
+        if sample - self._front_end.quiet_until_sample >= self._frame_samples:
+            self._speech_sample = sample
+        return sample - self._speech_sample >= QUIET_AFTER_S * self._spec.sample_rate_hz
 
     def finish(self) -> Iterator[Digit | Rejected | Doubt]:
         """The digit that the end has cut, and the speech that is still open."""

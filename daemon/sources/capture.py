@@ -5,14 +5,15 @@ its own all that is mended by a kill. It writes a line of JSON, what it opened o
 and the s16le samples. It ends when its standard input closes: with the daemon.
 """
 
+import fcntl
 import json
 import os
-import queue
 import signal
 import struct
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from digitd.daemon.errors import MicrophoneError
@@ -22,20 +23,21 @@ RECORD = struct.Struct("<IId")
 """Bytes that follow, frames lost before them, and when the last frame came by the monotonic clock."""
 CHUNK_MS = 40
 """A network of streams answers once in so long; waking up twice as often costs a quarter more processor time."""
-BUFFERED_CHUNKS = 125
-"""5 s of chunks wait for a busy daemon; what comes after is dropped and reported."""
+PIPE_BYTES = 256 * 1024
+"""8 s wait for a busy daemon at 16 kHz; what comes after is dropped and reported."""
 POLL_S = 0.2
 
 
 class Capture:
-    """An open microphone; PortAudio's thread fills a bounded queue.
+    """An open microphone, whose sound PortAudio's own thread writes into a pipe.
 
     Raises:
         MicrophoneError: no such microphone, or it cannot be opened.
     """
 
-    def __init__(self, name: str | None, rate_hz: int) -> None:
-        self._chunks: queue.Queue[tuple[bytes, int, float]] = queue.Queue(BUFFERED_CHUNKS)
+    def __init__(self, name: str | None, rate_hz: int, pipe: int) -> None:
+        self._pipe = pipe
+        self._rest = b""  # of a record that did not fit into the pipe
         self._dropped_frames = 0
         self._pyaudio, self._portaudio = initialise()
         self.device = find(listed(self._portaudio), name)
@@ -72,28 +74,30 @@ class Capture:
     def _take(self, raw: bytes, n_frames: int, _time: object, _status: int) -> tuple[None, int]:
         """PortAudio's callback, on its thread: never waits."""
         try:
-            self._chunks.put_nowait((raw, self._dropped_frames, time.monotonic()))
-            self._dropped_frames = 0
-        except queue.Full:
-            self._dropped_frames += n_frames
+            written = self._flush() and self._write(RECORD.pack(len(raw), self._dropped_frames, time.monotonic()) + raw)
+        except BlockingIOError:
+            written = False
+        except BrokenPipeError:
+            os._exit(0)
+        self._dropped_frames = 0 if written else self._dropped_frames + n_frames
         return None, self._pyaudio.paContinue
 
-    def write(self, descriptor: int) -> None:
-        """Write records until PortAudio itself gives the stream up."""
+    def _flush(self) -> bool:
+        """Whether nothing is left of the last record."""
+        if self._rest:
+            self._rest = self._rest[os.write(self._pipe, self._rest) :]
+        return not self._rest
+
+    def _write(self, record: bytes) -> bool:
+        self._rest = record[os.write(self._pipe, record) :]
+        return True
+
+    def run(self) -> None:
+        """Capture until PortAudio itself gives the stream up."""
+        os.set_blocking(self._pipe, False)
         self._stream.start_stream()
-        while True:
-            try:
-                raw, dropped_frames, at_s = self._chunks.get(timeout=POLL_S)
-            except queue.Empty:
-                if not self._stream.is_active():
-                    return
-                continue
-            _write_all(descriptor, RECORD.pack(len(raw), dropped_frames, at_s) + raw)
-
-
-def _write_all(descriptor: int, record: bytes) -> None:
-    while record:
-        record = record[os.write(descriptor, record) :]
+        while self._stream.is_active():
+            time.sleep(POLL_S)
 
 
 def _end_with_parent() -> None:
@@ -107,19 +111,21 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's; it closes this process in order
     threading.Thread(target=_end_with_parent, daemon=True).start()
     *name, rate_hz = arguments
+    with suppress(PermissionError):  # the user's pipes hold too much already: then 2 s wait
+        fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     try:
-        capture = Capture(name[0] if name else None, int(rate_hz))
+        capture = Capture(name[0] if name else None, int(rate_hz), 1)
         told = {"name": capture.device.name, "rate_hz": capture.rate_hz, "channels": capture.channels}
     except MicrophoneError as error:
         told = {"error": str(error)}
-    _write_all(1, json.dumps(told).encode() + b"\n")
+    try:
+        os.write(1, json.dumps(told).encode() + b"\n")
+    except BrokenPipeError:
+        os._exit(0)
     if "error" not in told:
-        capture.write(1)
+        capture.run()
     os._exit(0)  # closing a stream whose server is gone may hang
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except BrokenPipeError:
-        os._exit(0)
+    main(sys.argv[1:])

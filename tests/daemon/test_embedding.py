@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.conftest import VOICES
 
 from digitd.daemon.embedding import NEIGHBOUR_S, EmbeddingGate, Found
