@@ -1,13 +1,16 @@
 """A released bundle: the network, what it hears, and the proof that it still answers as it did when it was released."""
 
 import hashlib
+import lzma
+import struct
+import tokenize
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from digitd.daemon.audio import Samples
 from digitd.daemon.confidence import Calibration
@@ -30,11 +33,16 @@ class Graph:
     """The ONNX file and the names in it."""
 
     file: str
+    """Its name; it lies beside the manifest."""
     sha256: str
     input: str
     """float32 [batch, n_mels, n_frames, 1]; of a network that hears a stream [batch, n_frames, n_mels]."""
     output: str
     """float32 [batch, n_labels], posteriors; of a network that hears a stream [batch, n_outputs, n_labels + 1]."""
+
+    def __post_init__(self) -> None:
+        if Path(self.file).name != self.file or not self.file.isprintable():
+            raise ValueError(f"file = {self.file!r} must be the name of a file beside the manifest")
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,9 @@ class Manifest:
     """Likewise."""
 
     def __post_init__(self) -> None:
-        if len(set(self.labels)) < len(self.labels) or not all(label.isprintable() and label for label in self.labels):
-            raise ValueError(f"labels = {list(self.labels)} must be printable, each once")
+        each_once = len(set(self.labels)) == len(self.labels) > 0
+        if not each_once or not all(label.isprintable() and label for label in self.labels):
+            raise ValueError(f"labels = {list(self.labels)} must be printable, each once, and at least one")
         if (self.features is None) == (self.stream is None):
             raise ValueError("a bundle has either a table `features` (it hears utterances) or `stream`")
         if self.kind == "connected" and self.stream is None:
@@ -172,10 +181,31 @@ def _check_graph(path: Path, sha256: str) -> None:
         )
 
 
-def _floats(array: NDArray[Any], n_dimensions: int) -> Samples:
-    if array.dtype != np.float32 or array.ndim != n_dimensions:
-        raise ValueError(f"an array of {array.ndim} dimensions of {array.dtype} in place of {n_dimensions} of float32")
+def _floats(array: Any, n_dimensions: int) -> Samples:
+    if not isinstance(array, np.ndarray):  # what has not the form of an array, numpy hands out as it is
+        raise ValueError("no array")
+    if array.dtype != np.float32 or array.ndim != n_dimensions or not array.size:
+        raise ValueError(f"an array {array.shape} of {array.dtype} in place of {n_dimensions} dimensions of float32")
     return array
+
+
+_NPZ_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,
+    MemoryError,  # a shape that no memory holds
+    OverflowError,  # ... and that no number counts
+    RuntimeError,  # encrypted; NotImplementedError, which is one: a compression or version that is not known
+    BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,  # numpy reads the head of an array as Python
+    SyntaxError,
+)
+"""What numpy and zipfile raise of a file that is damaged."""
 
 
 def _golden(folder: Path, n_posterior_dimensions: int) -> Golden:
@@ -184,5 +214,5 @@ def _golden(folder: Path, n_posterior_dimensions: int) -> Golden:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Golden(*(_floats(arrays[name], n_dimensions) for name, n_dimensions in shapes.items()))
-    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
-        raise BundleError(f"{path}: no golden vector ({error}); restore the released file") from error
+    except _NPZ_ERRORS as error:
+        raise BundleError(f"{path}: no golden vector ({error!r:.200}); restore the released file") from error

@@ -6,6 +6,8 @@ from math import exp, log
 from digitd.daemon.settings import setting
 
 SUREST = 1 - 1e-4
+MOST_LOG_ODDS = 700.0
+"""`exp` can take."""
 
 
 @dataclass(frozen=True)
@@ -22,4 +24,5 @@ class Calibration:
     def confidence(self, share: float) -> float:
         """Of a mean posterior; by default the same."""
         share = min(max(share, 1 - SUREST), SUREST)
-        return 1 / (1 + exp(-self.slope * log(share / (1 - share)) - self.offset))
+        odds = -self.slope * log(share / (1 - share)) - self.offset
+        return 1 / (1 + exp(min(odds, MOST_LOG_ODDS)))

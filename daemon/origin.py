@@ -9,6 +9,8 @@ KeyPath = tuple[str, ...]
 
 DEFAULT = "default"
 COMMAND_LINE = "command line"
+DEEPEST = 20
+"""No setting lies as deep; what does is looked for no further."""
 
 _TOKEN = re.compile(
     r'''"""(?:\\.|[^\\])*?"{3,5}|\'{3}.*?\'{3,5}|"(?:\\.|[^"\\])*"|'[^']*'|\#[^\n]*|[\[\]{}\n]''', re.DOTALL
@@ -72,7 +74,7 @@ def _opened(header: dict[str, Any], tables: dict[KeyPath, int]) -> KeyPath:
     """The path of the table that a header opens; one within an array of tables is in the latest of them."""
     path: KeyPath = ()
     inner: Any = header
-    while inner:
+    while inner and len(path) < DEEPEST:
         (key, inner), *_ = inner.items()
         path = (*path, key)
         if isinstance(inner, list):
@@ -85,6 +87,8 @@ def _opened(header: dict[str, Any], tables: dict[KeyPath, int]) -> KeyPath:
 
 def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Of all that a value holds."""
+    if len(path) == DEEPEST:
+        return
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, member in members:
         yield (*path, str(key))

@@ -1,7 +1,9 @@
 """An ONNX Runtime session of a bundle, on the provider that was asked for or not at all."""
 
 import logging
+import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Literal
 
@@ -121,7 +123,10 @@ def open_session(path: Path, provider: Provider) -> ort.InferenceSession:
     wanted = ["cpu"] if provider == "cpu" else ["cuda", "cpu"]
     available = ort.get_available_providers()
     names = [_PROVIDER_NAMES[name] for name in wanted if _PROVIDER_NAMES[name] in available]
-    return ort.InferenceSession(path, options, providers=names)
+    with redirect_stdout(sys.stderr):  # where it falls back, it prints so; standard output is a sink's
+        session = ort.InferenceSession(path, options, providers=names, enable_fallback=provider == "auto")
+    session.disable_fallback()  # while it runs that would be silent
+    return session
 
 
 def _provider_in_use(session: ort.InferenceSession) -> Literal["cpu", "cuda"]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import reprlib
 import tomllib
 import types
 import typing
@@ -16,6 +17,13 @@ from digitd.daemon.origin import KeyPath, line_numbers
 Settings = TypeVar("Settings")
 
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
+_LEAST_INTEGER, _MOST_INTEGER = -(2**63), 2**63 - 1  # what TOML promises; Python cannot print much longer ones
+
+_values = reprlib.Repr()  # of a value in a message: neither endless nor deeper than `repr` can go
+_values.maxstring = _values.maxother = 200
+_values.maxlevel = 3
+_values.maxlist = _values.maxdict = 20
+shown = _values.repr
 
 
 def setting(default: Any = dataclasses.MISSING, *, at_least: float | None = None, at_most: float | None = None) -> Any:
@@ -64,9 +72,23 @@ def parse_table(text: str, origin: str) -> dict[str, Any]:
         ConfigError: it is no TOML.
     """
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so are numbers of 5,000 digits
         raise ConfigError(f"{origin}: no valid TOML: {error}") from error
+    if not all(_LEAST_INTEGER <= number <= _MOST_INTEGER for number in _integers(table)):
+        raise ConfigError(f"{origin}: no valid TOML: a whole number of more than 64 bits")
+    return table
+
+
+def _integers(table: dict[str, Any]) -> Iterator[int]:
+    """All that stand in it, at any depth."""
+    waiting: list[Any] = [table]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int):
+            yield value
 
 
 def from_table(
@@ -115,12 +137,13 @@ class _Reader:
     def report(self, path: KeyPath, problem: str) -> None:
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
         where = f"{self.origin}:{line}" if line else self.origin
-        self.problems.append(f"{where}: {'.'.join(path)}: {problem}" if path else f"{where}: {problem}")
+        told = f"{where}: {'.'.join(path)}: {problem}" if path else f"{where}: {problem}"
+        self.problems.append("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in told))
 
     def table(self, cls: type, table: Any, path: KeyPath) -> Any:
         """A value of the dataclass `cls`, or None where a problem was reported."""
         if not isinstance(table, dict):
-            return self.report(path, f"{table!r} must be a table")
+            return self.report(path, f"{shown(table)} must be a table")
         fields = {field.name: field for field in dataclasses.fields(cls)}
         known_problems = len(self.problems)
         for key in sorted(table.keys() - fields.keys()):
@@ -157,21 +180,22 @@ class _Reader:
 
     def array(self, hint: Any, value: Any, path: KeyPath, field: dataclasses.Field[Any]) -> Any:
         if not isinstance(value, list):
-            return self.report(path, f"{value!r} must be an array")
+            return self.report(path, f"{shown(value)} must be an array")
         return tuple(self.value(hint, item, (*path, str(n)), field) for n, item in enumerate(value))
 
     def choice(self, choices: tuple[Any, ...], value: Any, path: KeyPath) -> Any:
         if value not in choices:
-            near = difflib.get_close_matches(str(value), map(str, choices), n=1, cutoff=0.5)
+            told = value if isinstance(value, str) else shown(value)
+            near = difflib.get_close_matches(told, map(str, choices), n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            self.report(path, f"{value!r} must be one of {', '.join(map(repr, choices))}{hint}")
+            self.report(path, f"{shown(value)} must be one of {', '.join(map(repr, choices))}{hint}")
         return value
 
     def scalar(self, hint: type, value: Any, path: KeyPath, field: dataclasses.Field[Any]) -> Any:
         if hint is float and type(value) is int:
             value = float(value)
         if type(value) is not hint:
-            return self.report(path, f"{value!r} must be {_TYPE_NAMES[hint]}")
+            return self.report(path, f"{shown(value)} must be {_TYPE_NAMES[hint]}")
         low, high = field.metadata.get("at_least"), field.metadata.get("at_most")
         if (low is not None and not value >= low) or (high is not None and not value <= high):
             self.report(path, f"{value!r} is out of range; allowed are {range_text(low, high)}")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitd.daemon.bundle import Bundle
+from digitd.daemon.errors import BundleError
 from digitd.daemon.session import Provider, Session
 from digitd.daemon.stream_features import MelFrames, MelStream, StreamSpec
 
@@ -57,6 +58,11 @@ class Spotter:
         session.compare_features(MelStream(self.spec).push(golden.samples), golden.features)
         feeds = self._feeds(golden.features, self.silence())
         posteriors = session.prove([self._graph.output, NEXT_STATE], feeds)[0][0]
+        if len(golden.features) != self.spec.frames_per_output * len(posteriors):
+            raise BundleError(
+                f"{self.bundle.folder}: {len(golden.features)} frames give {len(posteriors)} posteriors where each "
+                f"should take {self.spec.frames_per_output}; release the bundle again with `digitd export`"
+            )
         session.compare_posteriors(posteriors, golden.posteriors, len(self.bundle.manifest.labels) + 1)
 
 

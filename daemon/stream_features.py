@@ -40,10 +40,12 @@ class StreamSpec:
     exponent: float = setting(0.5, at_least=0.01, at_most=1)
     frames_per_output: int = setting(4, at_least=1, at_most=100)
     """The network answers once in so many frames."""
-    state_size: int = setting(0, at_least=0)
+    state_size: int = setting(0, at_least=0, at_most=10_000_000)
     """How many values the network carries from one step to the next."""
 
     def __post_init__(self) -> None:
+        if self.hop_samples > self.n_fft:
+            raise ValueError(f"hop_samples = {self.hop_samples} must be at most n_fft = {self.n_fft}")
         if self.sample_rate_hz not in RATES_HZ:
             raise ValueError(f"sample_rate_hz = {self.sample_rate_hz} must be one of {', '.join(map(str, RATES_HZ))}")
         if not self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2:

@@ -39,7 +39,7 @@ class FormatConfig:
         for pattern in self.patterns:
             try:
                 re.compile(pattern)
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise ValueError(f"patterns: {pattern!r} is no regular expression ({error})") from error
 
 

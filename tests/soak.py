@@ -76,7 +76,7 @@ def main(hours: float) -> int:
     """Feed, watch, and tell; 1 where memory or descriptors grow, or a number is missing."""
     command = [sys.executable, "-m", "digitd", "run", "--source", "-", "--sink", "stdout:jsonl"]
     began_s, minutes, first = time.monotonic(), pieces(), None
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as daemon:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as daemon:
         assert daemon.stdin is not None
         assert daemon.stdout is not None
         reader = Reader(daemon.stdout)

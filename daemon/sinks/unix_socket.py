@@ -7,6 +7,7 @@ import asyncio
 import grp
 import logging
 import os
+import resource
 import select
 import socket
 import struct
@@ -25,6 +26,12 @@ MAX_WAITING_BYTES = 256 * 1024
 """A reader that leaves more unread, some 1,500 events beyond the kernel's buffer, is dropped."""
 BACKLOG = 512
 """So many may knock at the same moment."""
+ACCEPTED_AT_ONCE = 16
+"""By asyncio, before it looks at any of them."""
+MAX_READERS = 600
+"""More are turned away: each takes a descriptor, and a process that has none left dies of something else."""
+RESERVED_DESCRIPTORS = 128
+"""For everything else, and for those that are just being turned away."""
 CLOSE_S = 0.3
 POLL_S = 0.05
 HALF_CLOSED_POLL_S = 1.0
@@ -49,6 +56,8 @@ class UnixSocketSink:
         self._inode = None if given else path.stat().st_ino  # one that was handed over is not ours to remove
         self._ready = b""
         self._readers: set[asyncio.StreamWriter] = set()
+        self._most_readers = min(MAX_READERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS)
+        self._turns_away = False
         self._closing = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="unix-socket", daemon=True)
@@ -81,7 +90,8 @@ class UnixSocketSink:
         self._loop.close()
 
     async def _serve(self) -> None:
-        server = await asyncio.start_unix_server(self._follow, sock=self._listener)
+        server = await asyncio.start_unix_server(self._follow, sock=self._listener, backlog=ACCEPTED_AT_ONCE)
+        self._listener.listen(BACKLOG)  # asyncio has made the queue as short as what it accepts at once
         await self._closing.wait()
         # server.close() comes last: it would break a reader that has just been accepted (python/cpython#109564)
         self._loop.remove_reader(self._listener)
@@ -96,6 +106,10 @@ class UnixSocketSink:
 
     async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Keep one reader until it leaves; what it asks for is done or refused."""
+        if len(self._readers) >= self._most_readers:
+            self._turn_away(writer)
+            return
+        self._turns_away = False
         self._readers.add(writer)
         if logger.isEnabledFor(logging.INFO):
             logger.info("a reader of %s: %s", self._path, _peer(writer))
@@ -112,6 +126,13 @@ class UnixSocketSink:
             logger.info("a reader of %s broke off: %s", self._path, error)
         finally:
             self._readers.discard(writer)
+
+    def _turn_away(self, writer: asyncio.StreamWriter) -> None:
+        """Close the connection of one too many; the log is told of the first."""
+        if not self._turns_away:
+            logger.warning("%s has %d readers; more are turned away", self._path, len(self._readers))
+        self._turns_away = True
+        writer.transport.abort()
 
     async def _heed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a reader's requests until it sends nothing more."""
@@ -173,6 +194,8 @@ def listen(path: Path, group: str = "") -> socket.socket:
         raise SinkError(
             f"{path}: {len(os.fsencode(path))} bytes are too long for a socket; at most {MAX_PATH_BYTES} fit"
         )
+    if "\0" in str(path):
+        raise SinkError(f"{str(path)!r}: a path holds no NUL; name another")
     try:
         if path.is_socket():
             _remove_stale(path)

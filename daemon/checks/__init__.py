@@ -1,0 +1,1 @@
+"""What `digitd doctor` looks at, one thing a file; `doctor` puts them in order."""
