@@ -87,7 +87,7 @@ def _device(recording: Recording) -> Finding:
 
 def _daemons(host: Host) -> Iterator[Finding]:
     if pids := daemons(host):
-        yield ok(WHAT, f"a digitd records as well (pid {', '.join(map(str, pids))})")
+        yield ok("daemons", f"digitd records already (pid {', '.join(map(str, pids))})")
 
 
 def _level(recording: Recording, *, by_server: bool) -> Finding:
