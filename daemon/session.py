@@ -1,6 +1,7 @@
 """An ONNX Runtime session of a bundle, on the provider that was asked for or not at all."""
 
 import logging
+import os
 import sys
 import time
 from contextlib import redirect_stdout
@@ -8,8 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would keep a device id and call its maker
+import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from digitd.daemon.bundle import Bundle
@@ -123,7 +126,9 @@ def open_session(path: Path, provider: Provider) -> ort.InferenceSession:
     wanted = ["cpu"] if provider == "cpu" else ["cuda", "cpu"]
     available = ort.get_available_providers()
     names = [_PROVIDER_NAMES[name] for name in wanted if _PROVIDER_NAMES[name] in available]
-    with redirect_stdout(sys.stderr):  # where it falls back, it prints so; standard output is a sink's
+    with redirect_stdout(sys.stderr):  # what it cannot load or falls back from, it prints; standard output is a sink's
+        if _PROVIDER_NAMES["cuda"] in names:
+            ort.preload_dlls()  # pip's CUDA libraries lie where no loader looks
         session = ort.InferenceSession(path, options, providers=names, enable_fallback=provider == "auto")
     session.disable_fallback()  # while it runs that would be silent
     return session

@@ -69,7 +69,7 @@ class WordSpan:
         if not len(recent):
             return at_s, at_s
         peak = float(recent[-_hops(LATEST_END_S + LOOK_BACK_S / 2) :].max())
-        background = float(np.percentile(levels_dbfs, 10))
+        background = _background(levels_dbfs)
         floor = min(background + ABOVE_FLOOR_DB, peak - BELOW_PEAK_DB)
         self._soft_dbfs = max(peak - PAUSE_BELOW_DB, background + PAUSE_ABOVE_FLOOR_DB)
         loud = np.flatnonzero(recent > max(peak - WORD_RANGE_DB, floor))
@@ -105,6 +105,14 @@ class WordSpan:
         hops = samples[: n_hops * self._hop_samples].reshape(-1, self._hop_samples)[n_hops - kept :]
         levels_dbfs = 10 * np.log10(np.maximum((hops**2).mean(axis=1), 10 ** (SILENCE_DBFS / 10)))
         return first_hop + n_hops - kept, levels_dbfs.astype(np.float32)
+
+
+def _background(levels_dbfs: NDArray[np.float32]) -> float:
+    """The level that a tenth is below. `np.percentile` would import numpy.ma in the first digit: 8 ms."""
+    ranked = np.sort(levels_dbfs)
+    at = 0.1 * (len(ranked) - 1)
+    low, high = ranked[int(at)], ranked[min(int(at) + 1, len(ranked) - 1)]
+    return float(low + (at - int(at)) * (high - low))
 
 
 def _softest(levels_dbfs: NDArray[np.float32]) -> int:

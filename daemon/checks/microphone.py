@@ -54,14 +54,14 @@ def _unheard(host: Host, error: MicrophoneError) -> Finding:
     if text.startswith("no "):
         return fail(WHAT, text, "name one that `digitd devices` lists (--source mic:NAME), or plug it in")
     if "cannot be opened" in text:
-        return _taken(host, text.partition("; ")[0])
+        return taken(host, text.partition("; ")[0])
     if isinstance(error, StalledError):
         return fail(WHAT, text, "unplug it and plug it in again, or restart the audio server")
     return failed(WHAT, error)
 
 
-def _taken(host: Host, text: str) -> Finding:
-    """Of one that is there: a sound card gives its sound to one program alone."""
+def taken(host: Host, text: str) -> Finding:
+    """Of a microphone that is there and cannot be opened: a sound card serves one program alone."""
     holders = owners(host)
     if any(holder.startswith("digitd ") for holder in holders):
         found = f"held by {', '.join(holders)}; its level is not measured"

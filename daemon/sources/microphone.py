@@ -160,7 +160,7 @@ class CaptureProcess:
         quiet = not logger.isEnabledFor(logging.DEBUG)
         reading, writing = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "digitd.daemon.sources.capture", *([name] if name else []), str(rate_hz)],
+            [sys.executable, "-P", "-m", "digitd.daemon.sources.capture", *([name] if name else []), str(rate_hz)],
             stdin=subprocess.PIPE,
             stdout=writing,
             stderr=subprocess.DEVNULL if quiet else None,  # some 80 lines of ALSA's and JACK's

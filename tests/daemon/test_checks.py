@@ -20,6 +20,7 @@ from digitd.daemon.checks.finding import Finding, warn
 from digitd.daemon.checks.holders import daemons, owners
 from digitd.daemon.checks.host import Host
 from digitd.daemon.checks.level import measured
+from digitd.daemon.checks.microphone import taken
 from digitd.daemon.checks.provider import missing_libraries, obstacles
 from digitd.daemon.checks.user import User, group_name
 from digitd.daemon.config import DaemonConfig
@@ -165,6 +166,9 @@ def test_who_holds_a_sound_card(root: Path, put: Put) -> None:
     put("proc/42/cmdline", "python\0-m\0digitd.daemon.sources.capture\x0016000\0")
     assert owners(host(root)) == ["pipewire (pid 41)", "digitd (pid 42)"]
     assert daemons(host(root)) == [42]
+    assert taken(host(root), "busy").finding == "held by pipewire (pid 41), digitd (pid 42); its level is not measured"
+    put("proc/42/cmdline", "arecord\0")
+    assert taken(host(root), "busy").remedy.startswith("close pipewire (pid 41), arecord (pid 42); or")
 
 
 def sine(amplitude: float, offset: float = 0.0) -> Samples:

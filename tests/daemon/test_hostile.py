@@ -9,6 +9,7 @@ import re
 import resource
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ from digitd.daemon.sources.pipe import PipeSource
 
 DIGIT = Digit("7", 0.98, 1.2, 1.6, 1.8)
 BUNDLES = ("stranger", "connected", "study64")
+PATIENCE_S = 5
 
 toml_values = st.recursive(
     st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes() | st.dates() | st.times(),
@@ -219,8 +221,9 @@ def path(tmp_path: Path) -> Path:
 def connected(path: Path) -> socket.socket:
     """A client that has followed no advice."""
     client = socket.socket(socket.AF_UNIX)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE_S, 0))  # to be let in
     client.connect(str(path))
-    client.settimeout(5)
+    client.settimeout(PATIENCE_S)
     return client
 
 

@@ -12,6 +12,8 @@ from tests.conftest import DEMO
 
 BOOT = Path(__file__).parent / "boot"
 NAMESPACES = ["--mount", "--pid", "--cgroup", "--ipc", "--uts", "--net"]
+DYING = ["setpriv", "--pdeathsig", "KILL"]
+"""Runs what ends with who started it: a killed nsenter would leave it. A change of user has to come before."""
 ENVIRONMENT = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
 CONFIG = "/etc/digitd/digitd.toml"
 SOUND = "/run/sound/native"
@@ -61,7 +63,7 @@ class Box:
     def __init__(self, folder: Path, installed: Path) -> None:
         self._cgroup = Path(cgroups()) / f"digitd-{folder.name}-{os.getpid()}"
         self._cgroup.mkdir()
-        boot = ["unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation", "private"]
+        boot = [*DYING, "unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation", "private"]
         boot += [str(BOOT), str(folder), str(installed)]
         enter = f'echo $$ >{self._cgroup}/cgroup.procs && exec "$@"'
         self._unshare = subprocess.Popen(["sh", "-c", enter, "sh", *boot], stdout=subprocess.DEVNULL)
@@ -75,7 +77,8 @@ class Box:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line that runs `arguments` in the box."""
-        return ["nsenter", "--target", self._children().read_text().strip(), *NAMESPACES, *ENVIRONMENT, *arguments]
+        init = self._children().read_text().strip()
+        return ["nsenter", "--target", init, *NAMESPACES, *DYING, *ENVIRONMENT, *arguments]
 
     def run(self, *arguments: str, check: bool = True, input: str | None = None) -> str:  # noqa: A002
         """Standard output of a command in the box."""

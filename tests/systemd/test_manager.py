@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import DEMO_DIGITS
-from tests.systemd.box import CONFIG, TO_SOUND, WAIT_S, Box
+from tests.systemd.box import CONFIG, DYING, TO_SOUND, WAIT_S, Box
 
 pytestmark = [pytest.mark.microphone, pytest.mark.slow]
 SOCKET = "/run/digitd/digitd.sock"
@@ -41,7 +41,7 @@ class Reader:
     """A reader of the socket; it tries until somebody listens."""
 
     def __init__(self, box: Box, *user: str, path: str = SOCKET) -> None:
-        command = box.command(*user, "digitd", "watch", path)
+        command = box.command(*user, *DYING, "digitd", "watch", path)
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
 
     def until(self, kind: str) -> list[dict[str, object]]:
@@ -97,7 +97,7 @@ def test_a_reader_starts_the_service(machine: Box) -> None:
     machine.run("systemctl", "start", LISTENER)
     assert machine.show(SERVICE, "ActiveState") == "inactive"
     ready(machine)
-    assert machine.show(SERVICE, "ActiveState") == "active"
+    machine.until(lambda: machine.show(SERVICE, "ActiveState") == "active")
 
 
 def test_the_socket_outlives_every_end_of_the_service(machine: Box) -> None:
