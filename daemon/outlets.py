@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Event, Ready
@@ -82,6 +82,7 @@ class Outlets:
                 opened[spec] = open_sink(spec, self._surroundings)
                 stack.callback(opened[spec].close)
                 if self._ready:
-                    opened[spec].publish(self._ready)
+                    with suppress(ReaderGone):  # the next event tells it again
+                        opened[spec].publish(self._ready)
             stack.pop_all()
         return opened

@@ -45,13 +45,12 @@ class Pipeline:
         self._mode = mode
         self._listener.switch(mode)
 
-    def reconfigure(self, config: PipelineConfig) -> Iterator[Body]:
-        """Go by other settings from the next live chunk on; what is open is decided by the present ones.
-
-        Raises:
-            ConfigError: the settings need what is not installed; the present ones stay.
-        """
+    def check(self, config: PipelineConfig) -> None:
+        """Raises ConfigError where settings need what is not installed."""
         StringDecoder(config.string)
+
+    def reconfigure(self, config: PipelineConfig) -> Iterator[Body]:
+        """Go by other, checked settings from the next live chunk on; the present ones decide what is open."""
         yield from self._decide()
         self._begin(config)
 

@@ -140,6 +140,7 @@ class Daemon:
         try:
             wanted = self._reread()
             config = self._config.reloaded(wanted)
+            self._pipeline.check(config.pipeline)
             self._outlets.reconfigure(config.sinks, self._surroundings(config))
             if config.pipeline != self._config.pipeline:
                 yield from self._pipeline.reconfigure(config.pipeline)

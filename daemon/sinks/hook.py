@@ -81,11 +81,16 @@ class HookSink:
                 break
             self._threads[0].join(POLL_S)
         self._ended = True
+        left = 0
+        with suppress(queue.Empty):
+            while True:
+                left += self._waiting.get_nowait() is not None
+        for _ in self._threads:
+            self._waiting.put(None)
         for process in list(self._running):
             _kill(process)
-        left = self._waiting.qsize()
-        if left > len(self._threads):
-            logger.warning("exec: %s was not run for %d last events", self._name, left - len(self._threads))
+        if left:
+            logger.warning("exec: %s was not run for %d last events", self._name, left)
 
     @property
     def _name(self) -> str:

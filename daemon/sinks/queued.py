@@ -2,11 +2,13 @@
 
 import logging
 import queue
+from collections.abc import Callable
+from threading import Event as Flag
 from threading import Thread
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Event
-from digitd.daemon.sinks.sink import Backlog, ReaderGone, Sink, Surroundings
+from digitd.daemon.sinks.sink import Backlog, ReaderGone, Sink
 
 MAX_WAITING_EVENTS = 1000
 CLOSE_S = 0.4
@@ -15,10 +17,17 @@ logger = logging.getLogger(__name__)
 
 
 class QueuedSink:
-    """Hands events to another sink on a thread of its own; what a full queue cannot take is dropped and told."""
+    """Hands events to another sink on a thread of its own; what a full queue cannot take is dropped and told.
 
-    def __init__(self, sink: Sink, spec: str, surroundings: Surroundings) -> None:
-        self._sink, self._spec, self._surroundings = sink, spec, surroundings
+    Args:
+        sink: it waits for its reader until `ending` is set; that is its own flag, for the daemon may go on without it.
+        spec: its name in the log.
+        ending: set when this is closed.
+        count_dropped: told of events that were dropped.
+    """
+
+    def __init__(self, sink: Sink, spec: str, ending: Flag, count_dropped: Callable[[str, int], None]) -> None:
+        self._sink, self._spec, self._ending, self._count_dropped = sink, spec, ending, count_dropped
         self._waiting: queue.Queue[Event | None] = queue.Queue(MAX_WAITING_EVENTS)
         self._dropped = 0
         self._failure: ReaderGone | SinkError | None = None
@@ -45,7 +54,7 @@ class QueuedSink:
             if not self._dropped:
                 logger.warning("%s: its reader is %d events behind; more are dropped", self._spec, MAX_WAITING_EVENTS)
             self._dropped += 1
-            self._surroundings.count_dropped("events", 1)
+            self._count_dropped("events", 1)
             return
         if self._dropped:
             logger.warning("%s: %d events were dropped; their numbers are missing", self._spec, self._dropped)
@@ -53,7 +62,7 @@ class QueuedSink:
 
     def close(self) -> None:
         """Hand on what waits, for CLOSE_S at most."""
-        self._surroundings.stop.set()  # the sink waits no longer for a reader that does not read
+        self._ending.set()  # the sink waits no longer for a reader that does not read
         try:
             self._waiting.put(None, timeout=CLOSE_S)
         except queue.Full:

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event as Flag
 from typing import Protocol
@@ -111,10 +111,11 @@ def open_sink(spec: str, surroundings: Surroundings) -> Sink:
         from digitd.daemon.sinks.stdout import FORMATS, StdoutSink
 
         if argument in FORMATS:
-            sink = StdoutSink(FORMATS[argument], surroundings)
-            if surroundings.live:
-                from digitd.daemon.sinks.queued import QueuedSink
+            if not surroundings.live:
+                return StdoutSink(FORMATS[argument], surroundings)
+            from digitd.daemon.sinks.queued import QueuedSink
 
-                return QueuedSink(sink, spec, surroundings)
-            return sink
+            ending = Flag()
+            sink = StdoutSink(FORMATS[argument], replace(surroundings, stop=ending))
+            return QueuedSink(sink, spec, ending, surroundings.count_dropped)
     raise SinkError(f"no sink {spec!r}{nearest(spec, KINDS)}")

@@ -11,6 +11,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from threading import Event
@@ -52,7 +53,7 @@ class MicrophoneSource:
     live = True
 
     def __init__(self, name: str | None, rate_hz: int) -> None:
-        self._wanted, self._wanted_rate_hz = name, rate_hz
+        self._wanted = name
         self._capture = CaptureProcess(name, rate_hz)
 
     @cached_property
@@ -111,7 +112,9 @@ class MicrophoneSource:
     @property
     def waiting_s(self) -> float:
         """How much audio waits to be taken in."""
-        return self._capture.waiting_bytes / (2 * self._channels * self.rate_hz)
+        capture = self._capture  # it may be another one the next moment: this is asked for from any thread
+        bytes_per_s = 2 * capture.channels * capture.rate_hz
+        return capture.waiting_bytes / bytes_per_s if bytes_per_s else 0.0
 
     @property
     def _nothing(self) -> Block:
@@ -208,7 +211,8 @@ class CaptureProcess:
     def waiting_bytes(self) -> int:
         """What is captured and not yet read; what the capture itself still holds is not counted."""
         in_pipe = array.array("i", [0])
-        fcntl.ioctl(self._pipe, termios.FIONREAD, in_pipe)
+        with suppress(OSError, ValueError):  # closed a moment ago
+            fcntl.ioctl(self._pipe, termios.FIONREAD, in_pipe)
         return len(self._waiting) + in_pipe[0]
 
     def close(self) -> None:

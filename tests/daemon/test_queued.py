@@ -11,7 +11,7 @@ import pytest
 from digitd.daemon.events import Digit, Event, Stamp
 from digitd.daemon.mode_switch import ModeSwitch
 from digitd.daemon.sinks.queued import MAX_WAITING_EVENTS, QueuedSink
-from digitd.daemon.sinks.sink import Backlog, ReaderGone, Surroundings
+from digitd.daemon.sinks.sink import Backlog, ReaderGone, Surroundings, open_sink
 
 DIGIT = Digit("7", 0.98, 1.2, 1.6, 1.8)
 
@@ -43,10 +43,7 @@ class PipeSink:
 
 def opened(sink: PipeSink) -> tuple[QueuedSink, list[int]]:
     dropped: list[int] = []
-    surroundings = Surroundings(
-        threading.Event(), ModeSwitch("always"), live=True, count_dropped=lambda _, count: dropped.append(count)
-    )
-    return QueuedSink(sink, "stdout:jsonl", surroundings), dropped
+    return QueuedSink(sink, "stdout:jsonl", threading.Event(), lambda _, count: dropped.append(count)), dropped
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -104,6 +101,12 @@ def test_a_reader_that_left_is_told() -> None:
 
     until(gone)
     sink.close()
+
+
+def test_one_that_is_closed_does_not_end_the_daemon() -> None:
+    surroundings = Surroundings(threading.Event(), ModeSwitch("always"), live=True)
+    open_sink("stdout:text", surroundings).close()  # a reload has taken it away
+    assert not surroundings.stop.is_set()
 
 
 def test_closing_waits_for_no_sleeper() -> None:

@@ -24,7 +24,7 @@ def test_what_long_runs_begin_with_breaks_nothing(name: str) -> None:
         target(name).run(data)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="needs atheris: pip install 'digitd[fuzz]'")
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="needs atheris: pip install 'digitd[dev]'")
 @pytest.mark.parametrize("name", NAMES)
 def test_some_thousand_inputs_more_break_nothing(name: str, tmp_path: Path) -> None:
     runs = len(target(name).corpus()) + MORE[name]
