@@ -12,6 +12,8 @@ SCHEMA = 1
 SourceTrouble = Literal["lost", "stalled"]
 """Of a source that sends nothing any more."""
 UNPUBLISHED = "unpublished"
+GLIMPSE = "glimpse"
+"""The type of what only those who look on are shown, and no event is."""
 
 
 def unpublished() -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from digitd.daemon.audio import Chunk
+from digitd.daemon.glimpse import Lookout
 from digitd.daemon.segmenter import Segmenter, SegmenterConfig, Utterance
 from digitd.daemon.vad import FrameVad
 
@@ -13,6 +14,8 @@ class FrontEnd:
     def __init__(self, rate_hz: int, config: SegmenterConfig) -> None:
         self._vad = FrameVad(rate_hz, config.vad_mode)
         self._segmenter = Segmenter(config)
+        self.lookout: Lookout | None = None
+        """Shown every frame, where somebody looks on."""
 
     @property
     def quiet_until_sample(self) -> int:
@@ -22,6 +25,8 @@ class FrontEnd:
     def push(self, chunk: Chunk) -> Iterator[Utterance]:
         """Utterances that end within `chunk`."""
         for frame in self._vad.push(chunk):
+            if self.lookout:
+                self.lookout.hear(frame)
             yield from self._segmenter.push(frame)
 
     def finish(self) -> Iterator[Utterance]:

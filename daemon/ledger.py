@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from digitd.daemon.events import End, Ready
-from digitd.daemon.received import Received
+from digitd.daemon.received import NO_SEQ, Received
 
 
 @dataclass
@@ -32,6 +32,8 @@ class Ledger:
             waited: whether the daemon was waited for: what it published before this came is missing, then. Where it ran
                 already, it is not.
         """
+        if event.seq == NO_SEQ:
+            return
         page, is_ready = self._pages.get(event.stream), event.type == Ready.type
         if page is None:
             page = self._opened(event.stream, -1 if waited else event.seq - 1)

@@ -7,6 +7,7 @@ from digitd.daemon.audio import Chunk
 from digitd.daemon.bundle import Bundle, Mode
 from digitd.daemon.embedding import DigitConfig
 from digitd.daemon.events import Digit, Doubt, Rejected
+from digitd.daemon.glimpse import Lookout
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.segmenter import SegmenterConfig
 from digitd.daemon.session import Provider
@@ -33,6 +34,10 @@ class Listener(Protocol):
 
     def push(self, chunk: Chunk) -> Iterator[Found]:
         """What `chunk` brings to light."""
+        ...
+
+    def show(self, lookout: Lookout | None) -> None:
+        """Let somebody look on from here on, or nobody any more."""
         ...
 
     def finish(self) -> Iterator[Found]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Event, Ready
-from digitd.daemon.sinks.sink import ReaderGone, Sink, Surroundings, open_sink
+from digitd.daemon.sinks.sink import ReaderGone, Sink, Surroundings, Window, open_sink
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,19 @@ class Outlets:
     def sinks(self) -> Sequence[Sink]:
         """Those that are open."""
         return list(self._sinks.values())
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks on."""
+        return any(window.watched for window in self._windows())
+
+    def show(self, glimpse: str) -> None:
+        """Show those who look on what is heard, a line of JSON."""
+        for window in self._windows():
+            window.show(glimpse)
+
+    def _windows(self) -> list[Window]:
+        return [sink for sink in self._sinks.values() if isinstance(sink, Window)]
 
     def publish(self, event: Event) -> None:
         """Hand an event on; a sink whose reader has left is closed.

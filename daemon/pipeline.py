@@ -7,6 +7,7 @@ from digitd.daemon.audio import Block, Chunk, Intake
 from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig
 from digitd.daemon.events import Body, Digit, Doubt, End, SourceState, SourceTrouble
+from digitd.daemon.glimpse import LOUDEST_STREAM, LOUDEST_UTTERANCE, Glimpse, Lookout
 from digitd.daemon.listener import Found, Network, listener
 from digitd.daemon.segmenter import SegmenterConfig
 from digitd.daemon.signal_watch import SignalWatch
@@ -31,12 +32,14 @@ class Pipeline:
         self._intake = Intake(source_rate_hz, self._rate_hz)
         self._watch = SignalWatch()
         self._taken_in_s = 0.0
+        self._lookout: Lookout | None = None
         self._begin(config)
         self._fresh = False
 
     def _begin(self, config: PipelineConfig) -> None:
         """The stages that hang on settings, as at the beginning of a stream."""
         self._listener = listener(self._network, self._mode, config.segmenter, config.digit)
+        self._listener.show(self._lookout)
         self._strings = StringDecoder(config.string)
         self._fresh = True
 
@@ -44,6 +47,26 @@ class Pipeline:
         """Go by the threshold of `mode` from here on, for the word that is open too."""
         self._mode = mode
         self._listener.switch(mode)
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks on; then `glimpse` has something to show.
+
+        It changes no event, but that one may come sooner, by what is else heard at a time in a quiet room.
+        """
+        return self._lookout is not None
+
+    @watched.setter
+    def watched(self, wanted: bool) -> None:
+        if wanted != self.watched:
+            manifest = self._network.bundle.manifest
+            loudest = LOUDEST_UTTERANCE if manifest.stream is None else LOUDEST_STREAM
+            self._lookout = Lookout(manifest.labels, loudest) if wanted else None
+            self._listener.show(self._lookout)
+
+    def glimpse(self) -> Glimpse | None:
+        """What was heard since the last one, where somebody looks on and enough was."""
+        return None if self._lookout is None else self._lookout.glimpse(self._taken_in_s, clipping=self._watch.clipping)
 
     def check(self, config: PipelineConfig) -> None:
         """Raises ConfigError where settings need what is not installed."""

@@ -6,21 +6,23 @@ from datetime import datetime
 from typing import Any
 
 from digitd.daemon.errors import ConfigError, SinkError
-from digitd.daemon.events import SCHEMA, Alternative, Digit, Event, String, published
+from digitd.daemon.events import GLIMPSE, SCHEMA, Alternative, Digit, Event, String, published
 from digitd.daemon.settings import from_table
 
+NO_SEQ = -1
 SHOWN_BYTES = 100
 """So much of a line that is no event is repeated in its refusal."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """An event as it came, of a type that this version may not know."""
+    """An event as it came, of a type that this version may not know; or a glimpse, which has no number."""
 
     line: str
     type: str
     stream: str
     seq: int
+    """NO_SEQ of a glimpse."""
     event: Event | None
     """The event itself, where there may be a line of digits for it."""
 
@@ -34,7 +36,8 @@ def received(line: bytes) -> Received:
     try:
         text = line.decode()
         table = json.loads(text)
-        kind, stream, seq = table["type"], table["stream"], table["seq"]
+        kind, stream = table["type"], table["stream"]
+        seq = NO_SEQ if kind == GLIMPSE else table["seq"]
         if (table["v"], type(kind), type(stream), type(seq)) == (SCHEMA, str, str, int):
             body = _body(kind, table)
             event = None if body is None else Event(body, seq, stream, datetime.fromisoformat(table["time"]))

@@ -1,4 +1,4 @@
-"""What a reader of the socket may ask: `{"mode":"entry"}` or `{"mode":"always"}`, a line each."""
+"""What a reader of the socket may ask, a line each: `{"mode":"entry"}`, `{"mode":"always"}`, `{"glimpses":true}`."""
 
 import json
 from dataclasses import dataclass
@@ -12,14 +12,21 @@ MAX_LINE_BYTES = 4096
 """Of a request, its line end not counted."""
 SHOWN_CHARACTERS = 200
 """So much of a request is repeated in its refusal."""
-REMEDY = 'send {"mode":"entry"} or {"mode":"always"} and a line end'
+REMEDY = 'send {"mode":"entry"}, {"mode":"always"} or {"glimpses":true} and a line end'
 
 
 @dataclass(frozen=True)
-class ModeRequest:
-    """The one request."""
+class Request:
+    """Something that a reader asks for."""
 
-    mode: Mode
+    mode: Mode | None = None
+    """For all: the mode to go by from here on."""
+    glimpses: bool | None = None
+    """For this reader: whether to be shown what is heard."""
+
+    def __post_init__(self) -> None:
+        if self.mode is None and self.glimpses is None:
+            raise ValueError("asks for nothing")
 
 
 class Lines:
@@ -52,8 +59,8 @@ class Lines:
         return [waiting] if waiting else []
 
 
-def mode_asked(line: bytes) -> Mode:
-    """The mode that one line of `Lines` asks for.
+def requested(line: bytes) -> Request:
+    """What one line of `Lines` asks for.
 
     Raises:
         ConfigError: it asks for nothing that is known.
@@ -63,7 +70,7 @@ def mode_asked(line: bytes) -> Mode:
     try:
         table = json.loads(line.decode())
         if isinstance(table, dict):
-            return from_table(ModeRequest, table, "request").mode
+            return from_table(Request, table, "request")
     except ConfigError as error:
         raise ConfigError(f"{_shown(str(error))}; {REMEDY}") from error
     except (ValueError, RecursionError):  # no UTF-8, no JSON, or 4,000 brackets

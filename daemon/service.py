@@ -69,6 +69,7 @@ class Daemon:
         stack.callback(self._outlets.close)
         self._meter.watch(self._outlets)
         self._pipeline = Pipeline(network, config.model.mode, source.rate_hz, config.pipeline)
+        self._stream = printable(source.name)
         self._stamp = Stamp(source.name)
         self._ready = Ready(
             network.bundle.manifest.name, network.provider, printable(config.source.spec), config.model.mode
@@ -114,7 +115,10 @@ class Daemon:
 
     def _hear(self, block: Block) -> Iterator[Body]:
         self._captured_s = block.captured_s or time.monotonic()
+        self._pipeline.watched = self._outlets.watched
         yield from self._pipeline.push(block)
+        if glimpse := self._pipeline.glimpse():
+            self._outlets.show(glimpse.to_json(self._stream))
         self._notifier.hear()
         self._meter.take_in(len(block.frames) / self._source.rate_hz)
         if self._notifier.status_due():

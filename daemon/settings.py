@@ -168,7 +168,10 @@ class _Reader:
                 self.report((*path, name), "missing key")
 
     def value(self, hint: Any, value: Any, path: KeyPath, field: dataclasses.Field[Any]) -> Any:
-        if isinstance(hint, types.UnionType):  # `X | None`: TOML has no null, so a value that stands there is an X
+        if typing.get_origin(hint) in (
+            types.UnionType,
+            typing.Union,
+        ):  # `X | None`: TOML has no null, so a value that stands there is an X
             hint = next(option for option in typing.get_args(hint) if option is not types.NoneType)
         if dataclasses.is_dataclass(hint):
             return self.table(typing.cast(type, hint), value, path)

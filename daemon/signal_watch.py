@@ -38,6 +38,11 @@ class SignalWatch:
         yield from self._watch_silence(chunk)
         yield from self._watch_clipping(chunk, length_s)
 
+    @property
+    def clipping(self) -> bool:
+        """Whether it was too loud for the input within the last CLEAR_S."""
+        return self._clipping
+
     def loudest_dbfs(self) -> float:
         """The loudest sample since this was last asked, at least SILENCE_DBFS."""
         peak, self._peak = self._peak, 0.0

@@ -11,6 +11,7 @@ from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig, EmbeddingGate, Found
 from digitd.daemon.events import Digit, Doubt, Rejected
 from digitd.daemon.front_end import FrontEnd
+from digitd.daemon.glimpse import Lookout
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
 from digitd.daemon.spotter import Spotter, SpotterStream
 from digitd.daemon.stream_decoder import Candidate, StreamDecoder
@@ -81,6 +82,10 @@ class StreamListener:
         self._threshold = self._decoder.threshold = self._spotter.bundle.manifest.thresholds.of(mode)
         self._embedded = self._digit_config.embedded if mode == "always" else "accept"
 
+    def show(self, lookout: Lookout | None) -> None:
+        """Also in a quiet room it then hears at once."""
+        self._front_end.lookout = lookout
+
     def push(self, chunk: Chunk) -> Iterator[Digit | Rejected | Doubt]:
         """Digits that have ended, and speech that was none."""
         if chunk.fresh:
@@ -96,10 +101,10 @@ class StreamListener:
             yield from self._hear(self._mel.push(ready))
 
     def _is_quiet(self, sample: int) -> bool:
-        """Whether nothing was said for QUIET_AFTER_S before `sample`, the end of what was taken in."""
+        """Whether nothing was said for QUIET_AFTER_S before `sample`, where taking in ended, and none looks on."""
         if sample - self._front_end.quiet_until_sample >= self._frame_samples:
             self._speech_sample = sample
-        return sample - self._speech_sample >= QUIET_AFTER_S * self._spec.sample_rate_hz
+        return sample - self._speech_sample >= QUIET_AFTER_S * self._spec.sample_rate_hz and not self._front_end.lookout
 
     def finish(self) -> Iterator[Digit | Rejected | Doubt]:
         """The digit that the end has cut, and the speech that is still open."""
@@ -112,8 +117,13 @@ class StreamListener:
         yield from self._reject(until_s=np.inf)
 
     def _hear(self, frames: MelFrames) -> Iterator[Digit | Rejected | Doubt]:
+        lookout = self._front_end.lookout
+        if lookout and len(frames):
+            lookout.see(frames)
         for posteriors in self._outputs.push(frames):
             self._heard_outputs += 1
+            if lookout:
+                lookout.weigh(posteriors)
             guess, accepted = self._decoder.push(posteriors, self._heard_s)
             self._guesses.append(guess)
             yield from self._doubted(guess, accepted=accepted)

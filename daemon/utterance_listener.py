@@ -10,6 +10,7 @@ from digitd.daemon.decoder import IsolatedDecoder
 from digitd.daemon.events import Digit, Rejected
 from digitd.daemon.features import LogMel
 from digitd.daemon.front_end import FrontEnd
+from digitd.daemon.glimpse import Lookout
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
 
@@ -35,6 +36,10 @@ class UtteranceListener:
         """For the utterance that is open too."""
         self._decoder.threshold = self._recogniser.bundle.manifest.thresholds.of(mode)
 
+    def show(self, lookout: Lookout | None) -> None:
+        """It sees whole utterances, when they are over."""
+        self._front_end.lookout = lookout
+
     def push(self, chunk: Chunk) -> Iterator[Digit | Rejected]:
         """What the utterances are that end within `chunk`."""
         self._taken_in_s = chunk.taken_in_s
@@ -48,8 +53,12 @@ class UtteranceListener:
 
     def _recognised(self, utterance: Utterance) -> Digit | Rejected:
         features = self._log_mel.spectrogram(utterance.samples)
+        posteriors = self._recogniser.posteriors(features[np.newaxis])[0]
+        if lookout := self._front_end.lookout:
+            lookout.see(features.T)
+            lookout.weigh(posteriors)
         return self._decoder.decide(
-            self._recogniser.posteriors(features[np.newaxis])[0],
+            posteriors,
             start_s=utterance.start_sample / self._rate_hz,
             end_s=utterance.end_sample / self._rate_hz,
             emitted_s=self._taken_in_s,

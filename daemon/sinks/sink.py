@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event as Flag
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Event
@@ -89,6 +89,20 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Flush what is pending: within half a second where `stop` is set or the source is live."""
+        ...
+
+
+@runtime_checkable
+class Window(Protocol):
+    """A sink through which somebody may look on."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody does."""
+        ...
+
+    def show(self, glimpse: str) -> None:
+        """Show those who look on a line; it returns at once."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""A Unix socket that any number of readers may follow, and ask for the other mode.
+"""A Unix socket that any number of readers may follow, ask for the other mode, and look on through.
 
 None of them can hold the others or the capture up.
 """
@@ -17,13 +17,15 @@ from pathlib import Path
 
 from digitd.daemon.errors import ConfigError, SinkError
 from digitd.daemon.events import Event, Ready
-from digitd.daemon.request import Lines, mode_asked, refusal
+from digitd.daemon.request import Lines, Request, refusal, requested
 from digitd.daemon.sinks.sink import Backlog, Surroundings
 
 MAX_PATH_BYTES = 107
 """sun_path of unix(7) less its closing zero."""
 MAX_WAITING_BYTES = 256 * 1024
 """A reader that leaves more unread, some 1,500 events beyond the kernel's buffer, is dropped."""
+MAX_SHOWN_BYTES = 64 * 1024
+"""A reader that leaves more unread is shown no glimpse until it has caught up."""
 BACKLOG = 512
 """So many may knock at the same moment."""
 ACCEPTED_AT_ONCE = 16
@@ -56,6 +58,7 @@ class UnixSocketSink:
         self._inode = None if given else path.stat().st_ino  # one that was handed over is not ours to remove
         self._ready = b""
         self._readers: set[asyncio.StreamWriter] = set()
+        self._watchers: set[asyncio.StreamWriter] = set()
         self._most_readers = min(MAX_READERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS)
         self._turns_away = False
         self._closing = asyncio.Event()
@@ -73,6 +76,15 @@ class UnixSocketSink:
         """Queue the event for every reader; returns at once."""
         line = event.to_json().encode() + b"\n"
         self._loop.call_soon_threadsafe(self._send, line, isinstance(event.body, Ready))
+
+    @property
+    def watched(self) -> bool:
+        """Whether a reader has asked for glimpses."""
+        return bool(self._watchers)
+
+    def show(self, glimpse: str) -> None:
+        """Queue the glimpse for every reader that asked for them and keeps up; returns at once."""
+        self._loop.call_soon_threadsafe(self._show, glimpse.encode() + b"\n")
 
     def close(self) -> None:
         """Send the readers what is theirs, for CLOSE_S at most, and remove the socket."""
@@ -126,6 +138,7 @@ class UnixSocketSink:
             logger.info("a reader of %s broke off: %s", self._path, error)
         finally:
             self._readers.discard(writer)
+            self._watchers.discard(writer)
 
     def _turn_away(self, writer: asyncio.StreamWriter) -> None:
         """Close the connection of one too many; the log is told of the first."""
@@ -146,11 +159,24 @@ class UnixSocketSink:
         refusals = []
         for line in asked:
             try:
-                self._switch.wanted = mode_asked(line)
+                self._grant(requested(line), writer)
             except ConfigError as error:
                 refusals.append(refusal(error))
         for line in refusals:
             self._write(line, writer)
+
+    def _grant(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.mode is not None:
+            self._switch.wanted = request.mode
+        if request.glimpses:
+            self._watchers.add(writer)
+        elif request.glimpses is not None:
+            self._watchers.discard(writer)
+
+    def _show(self, line: bytes) -> None:
+        for writer in list(self._watchers):
+            if writer.transport.get_write_buffer_size() <= MAX_SHOWN_BYTES:
+                self._write(line, writer)
 
     def _send(self, line: bytes, is_ready: bool) -> None:
         if is_ready:

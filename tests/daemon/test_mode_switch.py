@@ -147,7 +147,7 @@ def test_a_wrong_line_is_answered_to_its_sender_alone(daemon: Daemon, path: Path
         answer = asks.event()
         assert (set(answer), answer["v"], answer["type"]) == ({"v", "type", "message"}, 1, "error")
         assert value in answer["message"]
-        assert 'send {"mode":"entry"} or {"mode":"always"}' in answer["message"]
+        assert 'send {"mode":"entry"}, {"mode":"always"} or' in answer["message"]
     asks.socket.sendall(b"x" * 1_000_000)  # a line without an end is answered once ...
     assert "longer than 4096 bytes" in asks.event()["message"]
     asks.send(b"", b'{"mode":"entry"}')  # ... and over when its end comes

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.fuzz.target import Target
 
 from digitd.daemon.errors import ConfigError
-from digitd.daemon.request import MAX_LINE_BYTES, Lines, mode_asked, refusal
+from digitd.daemon.request import MAX_LINE_BYTES, Lines, refusal, requested
 
 CUTS = 4
 """Two bytes each, before the text: where it is cut."""
@@ -36,16 +36,16 @@ def cut(text: bytes, cuts: bytes) -> Iterator[bytes]:
 
 
 def answer(line: bytes) -> None:
-    """A mode, or a refusal that the client can read."""
+    """A request, or a refusal that the client can read."""
     try:
-        mode = mode_asked(line)
+        request = requested(line)
     except ConfigError as error:
         told, message = refusal(error), str(error)
         assert told.count(b"\n") == 1
         assert len(told) < MAX_LINE_BYTES
         assert json.loads(told)["message"] == message
     else:
-        assert json.loads(line) == {"mode": mode}
+        assert json.loads(line) == {name: value for name, value in vars(request).items() if value is not None}
 
 
 def seeds() -> Iterator[bytes]:
@@ -67,6 +67,7 @@ TARGET = Target(
     seeds=seeds,
     words=(
         '{"mode":',
+        '"glimpses":',
         '"entry"',
         '"always"',
         "null",
