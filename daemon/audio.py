@@ -1,7 +1,8 @@
 """Blocks of any size, rate and channel count -> live chunks of mono samples at the rate that the network hears."""
 
+import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,9 @@ Samples = NDArray[np.float32]
 
 LIVE_CHUNK_MS = 20
 """A file fed fast, a pipe and a microphone are all taken in by pieces of this length: they give the same events."""
+
+AT_ONCE_CHUNKS = 40
+"""So many chunks are looked ahead in what has come already: 0.8 s."""
 
 FAST_RESAMPLING = "LQ"
 """soxr's quality for wide-band sources: 20 ms of delay at 48 kHz where HQ costs 37, flat up to 0.67 of 8 kHz."""
@@ -74,6 +78,8 @@ class Chunk:
     """Of the samples as they came, full scale 1."""
     full_scale_share: float = 0.0
     """Share of the samples that came at full scale."""
+    ahead: tuple[Samples, ...] = ()
+    """Samples of the chunks that follow without a gap and have come already: what can be is computed with them."""
 
     @property
     def fresh(self) -> bool:
@@ -124,14 +130,19 @@ class Intake:
             yield from self._skip(block.dropped_frames, block.gap)
         whole = _sound_frames(block.frames)
         self._waiting = np.concatenate([self._waiting, mixed_down(block.frames[:whole])])
-        while len(self._waiting) >= (length := self._live_chunk_frames()):
-            piece, self._waiting = self._waiting[:length], self._waiting[length:]
-            yield self._take_in(piece)
+        while chunks := list(itertools.islice(self._chunks(), AT_ONCE_CHUNKS)):
+            yield replace(chunks[0], ahead=tuple(chunk.samples for chunk in chunks[1:]))
+            yield from chunks[1:]
         if whole < len(block.frames):
             at_s = (self._taken_frames + len(self._waiting)) / self._source_rate_hz
             raise AudioError(
                 f"a sample at {at_s:.3f} s is NaN or infinite or {LOUDEST:g} times full scale; repair or re-record it"
             )
+
+    def _chunks(self) -> Iterator[Chunk]:
+        while len(self._waiting) >= (length := self._live_chunk_frames()):
+            piece, self._waiting = self._waiting[:length], self._waiting[length:]
+            yield self._take_in(piece)
 
     def finish(self) -> Iterator[Chunk]:
         """What is left at the end of the stream."""

@@ -120,7 +120,8 @@ class Pipeline:
         for state in self._watch.push(chunk):
             yield SourceState(state, 0.0, self._taken_in_s)
         yield from self._published(self._listener.push(chunk))
-        yield from self._strings.advance(self._listener.quiet_until_s, self._taken_in_s)
+        if self._strings.is_open:
+            yield from self._strings.advance(self._listener.quiet_until_s, self._taken_in_s)
 
     def _published(self, found: Iterator[Found]) -> Iterator[Body]:
         for body in found:

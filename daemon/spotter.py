@@ -1,7 +1,5 @@
 """Mel frames of a stream -> posteriors of what has just been said, each frame computed once."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,11 +73,12 @@ class SpotterStream:
         self._state = spotter.silence()
         self._waiting = np.zeros((0, spotter.spec.n_mels), np.float32)
 
-    def push(self, frames: MelFrames) -> Iterator[NDArray[np.float32]]:
-        """float32 [n_labels + 1] for each output that float32 [n_frames, n_mels] completes."""
+    def push(self, frames: MelFrames) -> Posteriors:
+        """The outputs that float32 [n_frames, n_mels] completes."""
         self._waiting = np.concatenate([self._waiting, frames])
         whole = len(self._waiting) // self._per_output * self._per_output
-        if whole:
-            step, self._waiting = self._waiting[:whole], self._waiting[whole:]
-            posteriors, self._state = self._spotter.step(step, self._state)
-            yield from posteriors
+        if not whole:
+            return np.zeros((0, len(self._spotter.bundle.manifest.labels) + 1), np.float32)
+        step, self._waiting = self._waiting[:whole], self._waiting[whole:]
+        posteriors, self._state = self._spotter.step(step, self._state)
+        return posteriors

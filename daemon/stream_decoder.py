@@ -59,38 +59,42 @@ class StreamDecoder:
         self._labels, self._decoding = labels, decoding
         self._connected = kind == "connected"
         self.threshold = threshold
-        self._recent: deque[NDArray[np.float32]] = deque(maxlen=decoding.smoothed_outputs)
+        self._recent: deque[list[float]] = deque(maxlen=decoding.smoothed_outputs)
         self._told: int | None = None  # the digit that was published last, until the network has ceased to tell of it
         self._peak = 0.0  # the most that it reached
         self._told_at_s = float("-inf")
 
     def push(self, posteriors: NDArray[np.float32], at_s: float) -> tuple[Candidate, bool]:
         """The best guess after float32 [n_labels + 1], and whether it is a digit to publish."""
+        shares = posteriors[:-1].tolist()  # Python's own sums of so few are faster than numpy's
         if self._connected:
-            self._forget_fallen(posteriors)
-        self._recent.append(posteriors[:-1])
-        smoothed = np.sum(self._recent, axis=0) / self._decoding.smoothed_outputs
-        best = int(smoothed.argmax())
-        if not self._connected and float(smoothed.sum()) < self._decoding.rearmed_share * self.threshold:
+            self._forget_fallen(shares)
+        self._recent.append(shares)
+        smoothed = tuple(
+            sum(of_label) / self._decoding.smoothed_outputs for of_label in zip(*self._recent, strict=True)
+        )
+        confidence = max(smoothed)
+        best = smoothed.index(confidence)
+        if not self._connected and sum(smoothed) < self._decoding.rearmed_share * self.threshold:
             self._told = None
-        candidate = Candidate(self._labels[best], float(smoothed[best]), at_s, tuple(smoothed.tolist()))
+        candidate = Candidate(self._labels[best], confidence, at_s, smoothed)
         waits = self._told is not None and not (self._connected and best != self._told)
         since_s = at_s - self._told_at_s
         accepted = not waits and since_s >= self._decoding.refractory_s and candidate.confidence >= self._least(since_s)
         if accepted:
-            self._told, self._told_at_s, self._peak = best, at_s, float(posteriors[best])
+            self._told, self._told_at_s, self._peak = best, at_s, shares[best]
         return candidate, accepted
 
     def is_new(self, candidate: Candidate) -> bool:
         """Whether it is no echo of the digit that was told last."""
         return self._told is None or (self._connected and candidate.label != self._labels[self._told])
 
-    def _forget_fallen(self, posteriors: NDArray[np.float32]) -> None:
+    def _forget_fallen(self, shares: list[float]) -> None:
         """The digit that was told last may come again once it has fallen; what spoke for it before counts no more."""
         if self._told is None:
             return
-        self._peak = max(self._peak, float(posteriors[self._told]))
-        if posteriors[self._told] < self._decoding.rearmed_share * self._peak:
+        self._peak = max(self._peak, shares[self._told])
+        if shares[self._told] < self._decoding.rearmed_share * self._peak:
             self._told = None
             self._recent.clear()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from digitd.daemon.acoustics import Acoustics
 from digitd.daemon.audio import Chunk
 from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig, EmbeddingGate, Found
@@ -13,9 +14,8 @@ from digitd.daemon.events import Digit, Doubt, Rejected
 from digitd.daemon.front_end import FrontEnd
 from digitd.daemon.glimpse import Lookout
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
-from digitd.daemon.spotter import Spotter, SpotterStream
+from digitd.daemon.spotter import Posteriors, Spotter
 from digitd.daemon.stream_decoder import Candidate, StreamDecoder
-from digitd.daemon.stream_features import MelFrames, MelStream
 from digitd.daemon.vad import FRAME_MS
 from digitd.daemon.word_span import WordSpan
 
@@ -41,9 +41,7 @@ class StreamListener:
     def __init__(self, spotter: Spotter, mode: Mode, segmenter: SegmenterConfig, digit: DigitConfig) -> None:
         self._spotter = spotter
         self._spec = spotter.spec
-        self._output_samples = self._spec.frames_per_output * self._spec.hop_samples
         self._frame_samples = FRAME_MS * self._spec.sample_rate_hz // 1000
-        self._batch_samples = round(QUIET_BATCH_S * self._spec.sample_rate_hz)
         self._front_end = FrontEnd(self._spec.sample_rate_hz, segmenter)
         self._digit_config = digit
         self._utterances: deque[Utterance] = deque()
@@ -55,20 +53,20 @@ class StreamListener:
         self.switch(mode)
 
     def _begin(self, sample: int) -> None:
-        self._mel, self._outputs = MelStream(self._spec), SpotterStream(self._spotter)
+        self._acoustics = Acoustics(self._spotter)
+        self._batch_outputs = round(QUIET_BATCH_S * self._spec.sample_rate_hz / self._acoustics.output_samples)
         manifest = self._spotter.bundle.manifest
         self._decoder = StreamDecoder(manifest.labels, self._threshold, manifest.decoding, manifest.kind)
         self._span = WordSpan(self._spec.sample_rate_hz)
         self._gate = EmbeddingGate()
         self._doubt: Candidate | None = None
-        self._waiting = np.zeros(0, np.float32)
         self._start_sample, self._heard_outputs = sample, 0
         self._speech_sample = sample  # where speech was last
 
     @property
     def _heard_s(self) -> float:
         """How far the network has heard."""
-        return (self._start_sample + self._heard_outputs * self._output_samples) / self._spec.sample_rate_hz
+        return (self._start_sample + self._heard_outputs * self._acoustics.output_samples) / self._spec.sample_rate_hz
 
     @property
     def quiet_until_s(self) -> float:
@@ -93,12 +91,15 @@ class StreamListener:
         self._taken_in_s = chunk.taken_in_s
         self._utterances.extend(self._front_end.push(chunk))
         self._span.push(chunk.samples)
-        self._waiting = np.concatenate([self._waiting, chunk.samples])
-        whole = len(self._waiting) // self._output_samples * self._output_samples
-        # frames that complete no output are not yet asked for: half the calls
-        if whole >= (self._batch_samples if self._is_quiet(chunk.start_sample + len(chunk.samples)) else 1):
-            ready, self._waiting = self._waiting[:whole], self._waiting[whole:]
-            yield from self._hear(self._mel.push(ready))
+        end_sample = chunk.start_sample + len(chunk.samples)
+        if end_sample - self._start_sample > self._acoustics.taken_samples:
+            self._acoustics.take_in([chunk.samples, *chunk.ahead])
+        due = (end_sample - self._start_sample) // self._acoustics.output_samples - self._heard_outputs
+        if due >= (self._batch_outputs if self._is_quiet(end_sample) else 1):
+            frames, posteriors = self._acoustics.hear(due)
+            if self._front_end.lookout:
+                self._front_end.lookout.see(frames)
+            yield from self._hear(posteriors)
 
     def _is_quiet(self, sample: int) -> bool:
         """Whether nothing was said for QUIET_AFTER_S before `sample`, where taking in ended, and none looks on."""
@@ -109,21 +110,16 @@ class StreamListener:
     def finish(self) -> Iterator[Digit | Rejected | Doubt]:
         """The digit that the end has cut, and the speech that is still open."""
         self._utterances.extend(self._front_end.finish())
-        yield from self._hear(self._mel.push(self._waiting))
-        self._waiting = self._waiting[:0]
         n_frames = round(FLUSHED_S * self._spec.sample_rate_hz / self._spec.hop_samples)
-        yield from self._hear(np.zeros((n_frames, self._spec.n_mels), np.float32))
+        yield from self._hear(self._acoustics.flush(n_frames))
         yield from self._published(self._gate.finish())
         yield from self._reject(until_s=np.inf)
 
-    def _hear(self, frames: MelFrames) -> Iterator[Digit | Rejected | Doubt]:
-        lookout = self._front_end.lookout
-        if lookout and len(frames):
-            lookout.see(frames)
-        for posteriors in self._outputs.push(frames):
+    def _hear(self, outputs: Posteriors) -> Iterator[Digit | Rejected | Doubt]:
+        for posteriors in outputs:
             self._heard_outputs += 1
-            if lookout:
-                lookout.weigh(posteriors)
+            if self._front_end.lookout:
+                self._front_end.lookout.weigh(posteriors)
             guess, accepted = self._decoder.push(posteriors, self._heard_s)
             self._guesses.append(guess)
             yield from self._doubted(guess, accepted=accepted)

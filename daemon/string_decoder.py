@@ -13,6 +13,8 @@ FAR_SHARE = 0.1
 """A legal string that is less than so many times as likely as the likeliest is far from what was heard."""
 MOST_TRIED = 5_000
 """Of the likeliest strings; a check digit lets one in ten through."""
+TIE_PLACES = 9
+"""Costs that are equal to so many places are: to leave out one digit or another is often just as likely."""
 LONGEST_DIGITS = 100
 """A string is ended there: nobody says a longer one, and a stream that never pauses must not fill the memory."""
 LEAST_SHARE = 1e-4
@@ -57,7 +59,8 @@ def _ranked(shares: dict[str, float]) -> Options:
 def likeliest(places: list[Options]) -> Iterator[tuple[str, float]]:
     """All strings of so many independent places with their probability, the likeliest first.
 
-    Each step takes the best string off a heap and puts those back that differ from it in one place by one rank.
+    Each step takes the best string off a heap and puts those back that differ from it in one place by one rank. Equally
+    likely ones come in the order of their ranks.
     """
     first = (0,) * len(places)
     heap, seen = [(-sum(log(place[0][1]) for place in places), first)], {first}
@@ -69,7 +72,7 @@ def likeliest(places: list[Options]) -> Iterator[tuple[str, float]]:
             if rank + 1 < len(places[at]) and following not in seen:
                 seen.add(following)
                 more = log(places[at][rank][1]) - log(places[at][rank + 1][1])
-                heapq.heappush(heap, (cost + more, following))
+                heapq.heappush(heap, (round(cost + more, TIE_PLACES), following))
 
 
 class StringDecoder:
@@ -84,6 +87,11 @@ class StringDecoder:
         self._end_silence_s = config.end_silence_ms / 1000
         self._digits: list[Digit] = []
         self._doubts: list[Doubt] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a string has begun that is not over."""
+        return bool(self._digits)
 
     def add(self, digit: Digit) -> Iterator[String]:
         """Take a digit in; a string that its late start ends comes out."""

@@ -1,10 +1,12 @@
 """Chunks -> 10 ms frames, each with WebRTC's decision whether it is speech, and its level."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import webrtcvad
+from numpy.typing import NDArray
 
 from digitd.daemon.audio import Chunk, Samples
 
@@ -48,7 +50,6 @@ class FrameVad:
         self._mode = mode
         self._frame_samples = rate_hz * FRAME_MS // 1000
         self._warm_up_samples = rate_hz * WARM_UP_MS // 1000
-        self._waiting = np.zeros(0, np.float32)
         self._begin(0, after_gap=False)
 
     def push(self, chunk: Chunk) -> Iterator[Frame]:
@@ -56,39 +57,50 @@ class FrameVad:
         if chunk.fresh:
             yield from self.finish()
             self._begin(chunk.start_sample, after_gap=True)
-        self._waiting = np.concatenate([self._waiting, chunk.samples])
-        if self._warm or len(self._waiting) >= self._warm_up_samples:
-            yield from self._decide()
+        end_sample = chunk.start_sample + len(chunk.samples)
+        if end_sample > self._taken_sample:  # else it came ahead, with a chunk before
+            pieces = [chunk.samples, *chunk.ahead]
+            self._waiting += pieces
+            self._taken_sample += sum(map(len, pieces))
+        if end_sample - self._begin_sample >= self._warm_up_samples:
+            if end_sample - self._decided_sample >= self._frame_samples:
+                self._decide()
+            while self._frames and self._frames[0].start_sample + self._frame_samples <= end_sample:
+                yield self._frames.popleft()
 
     def finish(self) -> Iterator[Frame]:
         """Frames that still wait at the end of the stream; less than a frame is left out."""
-        yield from self._decide()
+        self._decide()
+        while self._frames:
+            yield self._frames.popleft()
 
     def _begin(self, sample: int, *, after_gap: bool) -> None:
         self._vad = webrtcvad.Vad(self._mode)
         self._warm = False
         self._after_gap = after_gap
-        self._next_sample = sample
-        self._waiting = self._waiting[:0]
+        self._begin_sample = self._taken_sample = self._decided_sample = sample
+        self._waiting: list[Samples] = []  # from _decided_sample to _taken_sample
+        self._frames: deque[Frame] = deque()  # decided, and not complete with what was pushed
 
-    def _decide(self) -> Iterator[Frame]:
-        whole = len(self._waiting) - len(self._waiting) % self._frame_samples
-        samples, self._waiting = self._waiting[:whole], self._waiting[whole:]
-        pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
-        pieces = [pcm[n : n + 2 * self._frame_samples] for n in range(0, len(pcm), 2 * self._frame_samples)]
+    def _decide(self) -> None:
+        """On all frames that have come, also ahead: levels of many cost little more than those of one."""
+        waiting = np.concatenate(self._waiting) if self._waiting else np.zeros(0, np.float32)
+        whole = len(waiting) - len(waiting) % self._frame_samples
+        frames, self._waiting = waiting[:whole].reshape(-1, self._frame_samples), [waiting[whole:]]
+        pcm = [frame.tobytes() for frame in (np.clip(frames, -1, 1) * 32767).astype("<i2")]
         if not self._warm:
             self._warm = True
-            for piece in pieces[: WARM_UP_MS // FRAME_MS]:
+            for piece in pcm[: WARM_UP_MS // FRAME_MS]:
                 self._vad.is_speech(piece, self._rate_hz)
-        for n, piece in enumerate(pieces):
-            frame = samples[n * self._frame_samples : (n + 1) * self._frame_samples]
+        for frame, piece, level in zip(frames, pcm, levels_dbfs(frames).tolist(), strict=True):
             speech = self._vad.is_speech(piece, self._rate_hz)
-            yield Frame(frame, self._next_sample, speech, level_dbfs(frame), self._after_gap)
-            self._next_sample += self._frame_samples
+            self._frames.append(Frame(frame, self._decided_sample, speech, level, self._after_gap))
+            self._decided_sample += self._frame_samples
             self._after_gap = False
 
 
-def level_dbfs(samples: Samples) -> float:
-    """Root mean square of float32 [n_samples] against full scale 1, in dB, at least SILENCE_DBFS."""
-    power = float(samples @ samples) / len(samples)
-    return max(SILENCE_DBFS, float(10 * np.log10(power))) if power > 0 else SILENCE_DBFS
+def levels_dbfs(frames: Samples) -> NDArray[np.float64]:
+    """float64 [n_frames], each root mean square of float32 [n_frames, n_samples] against full scale 1, in dB."""
+    power = np.einsum("ij,ij->i", frames, frames).astype(np.float64) / frames.shape[1]
+    levels: NDArray[np.float64] = 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DBFS / 10)))
+    return levels

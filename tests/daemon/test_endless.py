@@ -48,4 +48,5 @@ def test_two_hours_without_a_pause_keep_memory_flat(spotter: Spotter, demo: Samp
     # Python takes memory by the megabyte: in the first hour it may take another one or two
     assert peaks_kb[-1] - peaks_kb[1] < 4096, peaks_kb
     assert peaks_kb[-1] == peaks_kb[len(peaks_kb) // 2], peaks_kb
-    assert (n_digits > 100) == (kind == "speech")
+    # digits without a pause are none to the one that was taught to want pauses
+    assert (n_digits > 100) == (kind == "speech" and spotter.bundle.manifest.kind == "connected")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitd.daemon.audio import Chunk, Samples
-from digitd.daemon.vad import SILENCE_DBFS, Frame, FrameVad, level_dbfs
+from digitd.daemon.vad import SILENCE_DBFS, Frame, FrameVad, levels_dbfs
 
 RATE_HZ = 16000
 
@@ -39,9 +39,8 @@ def test_speech_is_told_from_silence(demo: Samples) -> None:
 
 def test_level_is_against_full_scale() -> None:
     sine = np.sin(2 * np.pi * 100 * np.arange(160) / RATE_HZ).astype(np.float32)
-    assert level_dbfs(sine) == pytest.approx(-3.01, abs=0.01)
-    assert level_dbfs(sine * np.float32(0.1)) == pytest.approx(-23.01, abs=0.01)
-    assert level_dbfs(np.zeros(160, np.float32)) == SILENCE_DBFS
+    frames = np.stack([sine, sine * np.float32(0.1), np.zeros_like(sine)])
+    assert levels_dbfs(frames) == pytest.approx([-3.01, -23.01, SILENCE_DBFS], abs=0.01)
 
 
 def test_a_gap_starts_a_new_frame() -> None:
