@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.alike import alike
 from tests.conftest import DEMO_DIGITS
 
 from digitd import models
@@ -36,17 +37,6 @@ def whole(samples: Samples) -> list[Block]:
     return [Block(samples[:, np.newaxis])]
 
 
-def same(one: object, other: object) -> bool:
-    """But for the last places of a float: how much the network is asked at a time changes its seventh."""
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) < 1e-5
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if is_dataclass(one) and is_dataclass(other):
-        return type(one) is type(other) and same(list(vars(one).values()), list(vars(other).values()))
-    return one == other
-
-
 def digits(bodies: Sequence[Body]) -> str:
     return "".join(body.digit for body in bodies if isinstance(body, Digit))
 
@@ -62,12 +52,12 @@ def test_the_demo_is_right(spotter: Spotter, demo: Samples, mode: Mode) -> None:
 @given(st.lists(st.integers(1, 40000), max_size=8))
 def test_any_chunking_gives_the_same_events(spotter: Spotter, demo: Samples, cuts: list[int]) -> None:
     pieces = [Block(piece[:, np.newaxis]) for piece in np.split(demo, sorted({c % len(demo) for c in cuts}))]
-    assert same(heard(spotter, pieces), heard(spotter, whole(demo)))
+    assert alike(heard(spotter, pieces), heard(spotter, whole(demo)))
 
 
 def test_what_comes_live_gives_the_events_of_a_file(spotter: Spotter, demo: Samples) -> None:
     live = [Block(demo[n : n + 320, np.newaxis]) for n in range(0, len(demo), 320)]
-    assert same(heard(spotter, live), heard(spotter, whole(demo)))
+    assert alike(heard(spotter, live), heard(spotter, whole(demo)))
 
 
 def test_each_digit_lies_on_its_word_and_comes_soon(spotter: Spotter, demo: Samples) -> None:

@@ -10,6 +10,7 @@ from threading import Event
 
 import numpy as np
 import soundfile
+from tests.alike import alike
 from tests.fuzz.target import ROOT, Target
 
 from digitd.daemon import bundle
@@ -47,7 +48,7 @@ def run(data: bytes) -> None:
     rate_hz, channels = RATES_HZ[data[0] % len(RATES_HZ)], 1 + data[1] % MOST_CHANNELS
     raw = sound(data[HEAD_BYTES:])[: int(LONGEST_S * rate_hz) * 2 * channels]
     bodies = heard_in_pieces(raw, cuts(len(raw), int.from_bytes(data[2:4])), rate_hz, channels)
-    assert bodies == heard_at_once(raw, rate_hz, channels)
+    assert alike(bodies, heard_at_once(raw, rate_hz, channels))
     told(bodies)
 
 
