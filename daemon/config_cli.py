@@ -3,35 +3,41 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
 from digitd.daemon.cli import add_run, given_flags
 from digitd.daemon.command import Command
-from digitd.daemon.config import Composition, composition, effective
 from digitd.daemon.errors import ConfigError
 from digitd.daemon.origin import COMMAND_LINE, DEFAULT, KeyPath
 from digitd.daemon.sinks.sink import ReaderGone
 from digitd.daemon.sinks.stdout import write_line
+
+if TYPE_CHECKING:
+    from digitd.daemon.config import Composition  # it names all stages, ONNX Runtime too
 
 WIDEST = 60
 """An array goes on one line up to so many characters, and no origin stands further to the right for a longer line."""
 
 
 def _config(arguments: argparse.Namespace) -> int:
+    from digitd.daemon.config import composition
+
     lines = file_lines(composition(arguments.config, given_flags(arguments)))
     with suppress(ReaderGone):
         write_line("\n".join(lines))
     return 0
 
 
-def file_lines(settings: Composition) -> list[str]:
+def file_lines(settings: "Composition") -> list[str]:
     """A TOML file that holds the settings; a comment behind each value tells its origin.
 
     Raises:
         ConfigError: a value of the command line is no UTF-8, which TOML is.
     """
+    from digitd.daemon.config import effective
+
     return list(_table(effective(settings.config), settings.origins, ()))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from digitd.daemon.command import Command
 from digitd.daemon.errors import ExportError
 from digitd.models import MODELS_DIR
-from digitd.trainer.calibrate import Limits
+from digitd.trainer.limits import Limits
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import NAME
 

@@ -24,7 +24,7 @@ from digitd.daemon.errors import ExportError
 from digitd.daemon.listener import Network, open_network
 from digitd.daemon.settings import as_table
 from digitd.export.weights import Weights
-from digitd.trainer.calibrate import Limits
+from digitd.trainer.limits import Limits
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run
 from digitd.trainer.split import Split

@@ -14,8 +14,8 @@ from digitd.export import golden, staging, stream_card, stream_convert, weights
 from digitd.export.convert import OUTPUT
 from digitd.export.staging import GRAPH, Release
 from digitd.trainer import calibrate, field_report, plots
-from digitd.trainer.calibrate import Limits
 from digitd.trainer.field_test import Point
+from digitd.trainer.limits import Limits
 from digitd.trainer.part_test import PartTest
 from digitd.trainer.scene_pool import Scenes
 from digitd.trainer.stream_run import StreamTraining

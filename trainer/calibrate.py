@@ -1,7 +1,6 @@
 """What was measured on the validation part -> the two operating points."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -28,15 +27,3 @@ def line(shares: Sequence[float], right: Sequence[bool]) -> Calibration:
     odds = np.log(clipped / (1 - clipped))[:, np.newaxis]
     found = LogisticRegression(C=1e3).fit(odds, np.array(right))
     return Calibration(round(max(0.0, float(found.coef_[0, 0])), 4), round(float(found.intercept_[0]), 4))
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How many false digits the operating points of a network that hears a stream may give on the validation part."""
-
-    max_false_per_hour: float = 15.0
-    """Of `always`, on running speech and on noise."""
-    max_words: float = 0.0125
-    """Of `always`: share of single other words that give a digit."""
-    max_words_entry: float = 0.08
-    """Of `entry`."""

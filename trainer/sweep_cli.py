@@ -4,16 +4,18 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from digitd.daemon.command import Command
 from digitd.daemon.errors import ConfigError, TrainingError
 from digitd.daemon.settings import nearest
-from digitd.trainer import cache, cluster
-from digitd.trainer.feature_cache import FeatureCache
+from digitd.trainer import cluster
 from digitd.trainer.run_folder import make_folder, write_whole
 from digitd.trainer.study import Study
 from digitd.trainer.study_file import read_study
-from digitd.trainer.sweep import Outcome, Sweep, table
+
+if TYPE_CHECKING:
+    from digitd.trainer.sweep import Outcome, Sweep  # scipy takes a second
 
 
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +37,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
     unknown = [name for name in arguments.rows if name not in study.names]
     if unknown:
         raise ConfigError(f"--rows: {arguments.study} has no {unknown[0]!r}{nearest(unknown[0], study.names)}")
+    from digitd.trainer.sweep import Sweep
+
     sweep = Sweep(study, arguments.out or Path("runs") / study.name)
     if arguments.list:
         _print_list(study, sweep)
@@ -50,10 +54,12 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _report(sweep: Sweep, outcomes: list[Outcome], arguments: argparse.Namespace) -> list[str]:
+def _report(sweep: "Sweep", outcomes: "list[Outcome]", arguments: argparse.Namespace) -> list[str]:
     """Draw what is asked for and write the report; the names of the pictures that failed."""
-    from digitd.trainer import report  # matplotlib and scikit-learn take a second
+    from digitd.trainer import cache, report  # matplotlib and scikit-learn take a second
+    from digitd.trainer.feature_cache import FeatureCache
     from digitd.trainer.pictures import Gallery
+    from digitd.trainer.sweep import table
 
     folder, study = arguments.report or sweep.out, sweep.study
     gallery = Gallery(folder / report.PICTURES, study.path.parent, FeatureCache(cache.folder("features")))
@@ -85,7 +91,7 @@ def _options(arguments: argparse.Namespace) -> str:
     return "".join(f" {name} {shlex.quote(str(value))}" for name, value in given if value)
 
 
-def _print_list(study: Study, sweep: Sweep) -> None:
+def _print_list(study: Study, sweep: "Sweep") -> None:
     for job in study.jobs:
         outcome = sweep.outcome(job)
         print(f"{job.name:<32} {job.row.title or job.run.network:<60} {outcome.error or outcome.status}")

@@ -14,8 +14,8 @@ from tests.trainer.test_train import run_file
 from digitd.daemon import bundle
 from digitd.daemon.errors import ExportError
 from digitd.daemon.recogniser import Recogniser
-from digitd.trainer.calibrate import Limits
 from digitd.trainer.feature_cache import FeatureCache
+from digitd.trainer.limits import Limits
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import read_run, recordings
 from digitd.trainer.split import split
