@@ -13,6 +13,10 @@ Kind = Literal["isolated", "connected"]
 """What a bundle was trained for: digits with a pause before and after, or strings of them too."""
 
 
+RISEN_SHARE = 0.1
+"""The same digit is said again where its share rises by so much from the least that it had since."""
+
+
 @dataclass(frozen=True)
 class Decoding:
     """How posteriors become digits: it is chosen with the network, and lives in the bundle's manifest."""
@@ -63,6 +67,8 @@ class StreamDecoder:
         self._told: int | None = None  # the digit that was published last, until the network has ceased to tell of it
         self._peak = 0.0  # the most that it reached
         self._told_at_s = float("-inf")
+        self._last: int | None = None  # the digit that was published last,
+        self._lowest = 1.0  # and the least share that it had since the network has ceased to tell of it
 
     def push(self, posteriors: NDArray[np.float32], at_s: float) -> tuple[Candidate, bool]:
         """The best guess after float32 [n_labels + 1], and whether it is a digit to publish."""
@@ -78,16 +84,21 @@ class StreamDecoder:
         if not self._connected and sum(smoothed) < self._decoding.rearmed_share * self.threshold:
             self._told = None
         candidate = Candidate(self._labels[best], confidence, at_s, smoothed)
+        if self._last is not None and self._told is None:
+            self._lowest = min(self._lowest, smoothed[self._last])
         waits = self._told is not None and not (self._connected and best != self._told)
         since_s = at_s - self._told_at_s
         accepted = not waits and since_s >= self._decoding.refractory_s and candidate.confidence >= self._least(since_s)
         if accepted:
             self._told, self._told_at_s, self._peak = best, at_s, shares[best]
+            self._last, self._lowest = best, 1.0
         return candidate, accepted
 
     def is_new(self, candidate: Candidate) -> bool:
-        """Whether it is no echo of the digit that was told last."""
-        return self._told is None or (self._connected and candidate.label != self._labels[self._told])
+        """Whether it is no echo of the digit that was told last, of which the network goes on telling for a while."""
+        if self._last is not None and candidate.label == self._labels[self._last]:
+            return self._told is None and candidate.confidence >= self._lowest + RISEN_SHARE
+        return self._told is None or self._connected
 
     def _forget_fallen(self, shares: list[float]) -> None:
         """The digit that was told last may come again once it has fallen; what spoke for it before counts no more."""

@@ -1,9 +1,9 @@
 """Digits -> strings: the legal one that was most likely said, beside what was heard."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import exp, log
+from math import exp, log, prod
 
 from digitd.daemon.events import Alternative, Digit, Doubt, String
 from digitd.daemon.settings import setting
@@ -42,6 +42,21 @@ def options(digit: Digit) -> Options:
     shares[digit.digit] = max(shares.values())
     shares[""] = max(min(1 - sum(shares.values()), shares[digit.digit] / 2), LEAST_SHARE)
     return _ranked(shares)
+
+
+def calibration(digit: Digit) -> float:
+    """How much surer of a published digit its calibrated confidence is than its share among its options."""
+    return digit.confidence / dict(options(digit))[digit.digit]
+
+
+def _calibrated(heard: str, share: float, calibrated: float) -> Callable[[str, float], float]:
+    """(string, its share) -> confidence: `calibrated` as sure of what was heard, the others deal out the rest.
+
+    Their order stays: which string is the likeliest hangs on the shares alone.
+    """
+    of_heard = min(1.0, share * calibrated)
+    scale = (1 - of_heard) / (1 - share) if share < 1 else 1.0
+    return lambda string, of_string: of_heard if string == heard else of_string * scale
 
 
 def doubtful_options(doubt: Doubt) -> Options:
@@ -134,14 +149,15 @@ class StringDecoder:
             if string and self._format.allows(string):
                 legal[string] = legal.get(string, 0.0) + probability
         chosen = next(iter(legal), heard)
+        sure = _calibrated(heard, legal.get(heard, best), prod(map(calibration, digits)))
         return String(
             digits=chosen,
-            confidence=legal.get(chosen, best),
+            confidence=sure(chosen, legal.get(chosen, best)),
             start_s=digits[0].start_s,
             end_s=digits[-1].end_s,
             emitted_s=taken_in_s,
             heard=heard,
             legal=bool(legal),
             far=not legal or legal[chosen] < FAR_SHARE * best,
-            n_best=tuple(Alternative(string, probability) for string, probability in legal.items()),
+            n_best=tuple(Alternative(string, sure(string, share)) for string, share in legal.items()),
         )

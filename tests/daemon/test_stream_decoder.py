@@ -67,6 +67,17 @@ def test_the_same_digit_without_a_pause_comes_again_where_it_falls_to_a_third() 
     assert [c.label for c in decoded(once, 0.5, "connected")] == ["1"]
 
 
+@KINDS
+def test_what_the_network_still_tells_of_the_last_digit_is_its_echo_until_it_rises_again(kind: Kind) -> None:
+    decoder, new = StreamDecoder(LABELS, 0.8, DECODING[kind], kind), []
+    fading, again = [0.6, 0.45, 0.35, 0.3, 0.3, 0.3], [0.45, 0.55, 0.6]
+    for number, share in enumerate([0.95] * 6 + fading + again):
+        candidate, _ = decoder.push(np.array([share, 0, 0, 1 - share], np.float32), number * OUTPUT_S)
+        new.append(decoder.is_new(candidate))
+    assert not any(new[6:12])
+    assert new[-1]
+
+
 def test_less_is_enough_where_a_digit_has_just_been() -> None:
     weak = [(1, 0.6)] * 5
     assert [c.label for c in decoded([*SILENCE, *weak, *SILENCE], 0.7, "connected")] == []

@@ -48,6 +48,13 @@ def test_a_digit_that_starts_late_ends_the_string_before_it() -> None:
     assert [s.digits for s in strings.finish(3.0)] == ["2"]
 
 
+def test_a_string_is_as_sure_as_its_digits_together() -> None:
+    shares = (("3", 0.6), ("8", 0.1))
+    string = said(*(Digit("3", 0.95, at_s, at_s + 0.4, at_s + 0.6, shares) for at_s in (1.0, 1.5)))
+    assert (string.digits, string.confidence) == ("33", pytest.approx(0.95**2))
+    assert sum(other.confidence for other in string.n_best) <= 1
+
+
 def test_the_next_best_strings_are_told() -> None:
     string = said(digit("1", 1.0, 0.6, _9=0.3), digit("5", 1.5, 0.9))
     assert [alternative.digits for alternative in string.n_best[:2]] == ["15", "95"]
