@@ -14,7 +14,7 @@ Kind = Literal["isolated", "connected"]
 
 
 RISEN_SHARE = 0.1
-"""The same digit is said again where its share rises by so much from the least that it had since."""
+"""The same digit is said again where its share is so much more than the least that it had since."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class StreamDecoder:
             self._told = None
         candidate = Candidate(self._labels[best], confidence, at_s, smoothed)
         if self._last is not None and self._told is None:
-            self._lowest = min(self._lowest, smoothed[self._last])
+            self._lowest = min(self._lowest, max(shares[self._last], smoothed[self._last]))
         waits = self._told is not None and not (self._connected and best != self._told)
         since_s = at_s - self._told_at_s
         accepted = not waits and since_s >= self._decoding.refractory_s and candidate.confidence >= self._least(since_s)
