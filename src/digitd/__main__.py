@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("digitd.daemon.config_cli", "print the effective configuration, each value with its origin"),
     "watch": (WATCH, "follow the events of a daemon's socket, through its restarts"),
     "mode": (WATCH, "switch a running daemon's mode through its socket"),
+    "web": ("digitd.daemon.web_cli", "serve a page of this machine: see live what is heard, and speak into the browser"),
     "models": (DAEMON, "list the released bundles"),
     "transcribe": ("digitd.daemon.transcribe_cli", "write down the digit strings of many recordings"),
     "data": ("digitd.trainer.data_cli", "fetch a public data set, checked and with its licence"),
@@ -34,6 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("digitd.export.cli", "turn a trained run into a released bundle"),
 }
 """Subcommand -> (the module whose `COMMANDS` implements it, one line of help)."""
+EXTRAS = {"websockets": "web", "textual": "listen"}
+"""Package -> the extra that installs it, where it is not the one of all commands of that kind."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,7 +74,8 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "digitd":
             raise
-        extra = "cpu" if module_name.startswith("digitd.daemon.") else "train"
+        package = error.name.partition(".")[0]
+        extra = EXTRAS.get(package) or ("cpu" if module_name.startswith("digitd.daemon.") else "train")
         print(f"digitd: error: {arguments.command} needs {error.name}: pip install 'digitd[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
