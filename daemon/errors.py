@@ -8,6 +8,8 @@ DigitdError                 every error that a user can mend; the command line p
 |-- BundleError             a bundle that is missing, damaged or does not answer as it did when released
 |-- ProviderError           an execution provider that was asked for and is not in use
 |-- SinkError               a sink that cannot be opened
+|-- KeyboardError           a keyboard that is not there or does not type
+|-- TerminalError           a terminal that cannot show a live view
 |-- CorpusError             recordings that cannot be trained on
 |-- FetchError              a public data set that cannot be had whole
 |-- TrainingError           a run folder or run file that cannot be used
@@ -45,6 +47,14 @@ class ProviderError(DigitdError):
 
 class SinkError(DigitdError):
     """A sink cannot be opened."""
+
+
+class KeyboardError(DigitdError):
+    """There is no keyboard to type with, or it does not type."""
+
+
+class TerminalError(DigitdError):
+    """There is no terminal, or none that can show a live view."""
 
 
 class CorpusError(DigitdError):
