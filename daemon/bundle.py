@@ -75,6 +75,8 @@ class Origin:
     tf2onnx: str
     onnx: str
     onnxruntime: str
+    derived_from: str = ""
+    """The bundle that this one was adapted from, for one person and microphone."""
 
 
 @dataclass(frozen=True)
