@@ -39,7 +39,7 @@ STATUS = """\
 0: done. 1: something of it failed, and was told (doctor, transcribe). 2: bad input, with one line on standard error.
 130: interrupted."""
 VALUES = {
-    "--model": models.names(),
+    "--model": sorted(path.parent.name for path in models.MODELS_DIR.glob("*/manifest.toml")),
     "--mode": ["always", "entry"],
     "--provider": ["auto", "cpu", "cuda"],
     "--pace": ["fast", "realtime"],
