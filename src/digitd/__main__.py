@@ -22,7 +22,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("digitd.daemon.config_cli", "print the effective configuration, each value with its origin"),
     "watch": (WATCH, "follow the events of a daemon's socket, through its restarts"),
     "mode": (WATCH, "switch a running daemon's mode through its socket"),
-    "web": ("digitd.daemon.web_cli", "serve a page of this machine: see live what is heard, and speak into the browser"),
+    "listen": ("digitd.daemon.listen_cli", "see live in the terminal what is heard, of a running daemon or of its own"),
+    "calibrate": ("digitd.export.calibrate_cli", "measure room, microphone and voice, and set the recogniser to them"),
+    "type": ("digitd.daemon.type_cli", "type the digits of a running daemon into the focused window"),
+    "web": ("digitd.daemon.web_cli", "serve a page of this machine: see what is heard, and speak into the browser"),
     "models": (DAEMON, "list the released bundles"),
     "transcribe": ("digitd.daemon.transcribe_cli", "write down the digit strings of many recordings"),
     "data": ("digitd.trainer.data_cli", "fetch a public data set, checked and with its licence"),
@@ -35,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("digitd.export.cli", "turn a trained run into a released bundle"),
 }
 """Subcommand -> (the module whose `COMMANDS` implements it, one line of help)."""
-EXTRAS = {"websockets": "web", "textual": "listen"}
+EXTRAS = {"websockets": "web", "textual": "listen", "onnxruntime": "cpu"}
 """Package -> the extra that installs it, where it is not the one of all commands of that kind."""
 
 
