@@ -47,8 +47,10 @@ class ListenApp(App[None]):
     Screen, Panel, Horizontal { background: ansi_default; color: ansi_default; }
     Horizontal { height: 6; width: 1fr; }
     .-short Horizontal, .-low Horizontal, .-low Figures { display: none; }
-    .-tiny Panel, .-tiny Horizontal, .-strip Panel, .-strip Horizontal, .-line Panel, .-line Horizontal { display: none; }
-    .-tiny Head, .-tiny Level, .-tiny Words, .-tiny Strings, .-strip Level, .-strip Words, .-line Words { display: block; }
+    .-tiny Panel, .-strip Panel, .-line Panel { display: none; }
+    .-tiny Horizontal, .-strip Horizontal, .-line Horizontal { display: none; }
+    .-tiny Head, .-tiny Level, .-tiny Words, .-tiny Strings { display: block; }
+    .-strip Level, .-strip Words, .-line Words { display: block; }
     Trouble.-there { display: block; }
     .-narrow Bars { display: none; }
     """

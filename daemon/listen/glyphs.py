@@ -24,6 +24,8 @@ class Glyphs:
     """Beside the speech detector's word."""
     dot: str
     """Between two things."""
+    cut: str
+    """In place of what there is no room for."""
     ascii: bool
 
     def plain(self, text: str) -> str:
@@ -31,10 +33,14 @@ class Glyphs:
         shown = text.encode("ascii", "replace").decode() if self.ascii else text
         return "".join(character if character.isprintable() else "?" for character in shown)
 
+    def tail(self, text: str, room: int) -> str:
+        """As much of a text's end as there is room for: of a path, its name."""
+        return text if len(text) <= room else (self.cut + text[len(text) - room + 1 :])[: max(room, 0)]
+
     def share(self, series: str, share: float) -> str:
         """The character of a series that stands for a share of 0 to 1."""
         return series[min(max(round(share * (len(series) - 1)), 0), len(series) - 1)]
 
 
-UNICODE = Glyphs(" ▏▎▍▌▋▊▉█", " ▁▂▃▄▅▆▇█", " ░▒▓█", "█", "┃", "▔", "●", "○", "·", ascii=False)
-ASCII = Glyphs(" #", " .:#", " .:-=+*#%@", "#", "|", "-", "*", ".", "|", ascii=True)
+UNICODE = Glyphs(" ▏▎▍▌▋▊▉█", " ▁▂▃▄▅▆▇█", " ░▒▓█", "█", "┃", "▔", "●", "○", "·", "…", ascii=False)
+ASCII = Glyphs(" #", " .:#", " .:-=+*#%@", "#", "|", "-", "*", ".", "|", "~", ascii=True)

@@ -12,12 +12,12 @@ class Head(Panel):
 
     def rows(self, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
         """One row; where it is narrow, the time stays."""
-        left = self._left()
         time = Segment(f" {_clock(self.hearing.at_s)}", PLAIN)
         room = width - len(time.text)
+        left = self._left(room)
         return [[*Segment.adjust_line_length(left, max(room, 0)), time]]
 
-    def _left(self) -> Row:
+    def _left(self, room: int) -> Row:
         hearing, plain = self.hearing, self.glyphs.plain
         row = [Segment("digitd", BOLD)]
         if self.frozen:
@@ -28,9 +28,11 @@ class Head(Panel):
                 ("mode", mode),
                 ("model", hearing.model),
                 ("on", hearing.provider),
-                ("hears", hearing.source),
             ):
                 row += [Segment(f" {name} ", FAINT), Segment(plain(value), PLAIN)]
+            row.append(Segment(" hears ", FAINT))
+            source = self.glyphs.tail(plain(hearing.source), room - sum(len(piece.text) for piece in row))
+            row.append(Segment(source, PLAIN))
         return row
 
 
