@@ -1,5 +1,7 @@
 """The socket of the daemon that is meant: of one that runs, or of one that is started for the purpose."""
 
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,16 +45,34 @@ def attached(path: Path | None, flags: Sequence[str] = ()) -> Iterator[Attachmen
     """
     if path is not None:
         yield Attachment(path)
-    elif not flags and default_path().exists():
+    elif not flags and _runs(default_path()):
         yield Attachment(default_path())
     else:
         with tempfile.TemporaryDirectory(prefix="digitd-") as folder:
             yield from _own(Path(folder), flags)
 
 
+def _runs(path: Path) -> bool:
+    """Whether there is one to follow; what a daemon that was killed has left behind is none."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:  # it is there, and not for us, or busy: who follows it is told so
+            return True
+    return True
+
+
+def _tether() -> list[str]:
+    """What ends our own, and its hold on the microphone, even if we are killed."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+
+
 def _own(folder: Path, flags: Sequence[str]) -> Iterator[Attachment]:
     path, log = folder / "socket", folder / "log"
-    command = [sys.executable, "-m", "digitd", "run", *flags, "--sink", f"unix:{path}"]
+    command = [*_tether(), sys.executable, "-m", "digitd", "run", *flags, "--sink", f"unix:{path}"]
     with log.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors) as process:
         try:
             _await(path, process, log)
