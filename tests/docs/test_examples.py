@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import DEMO
-from tests.daemon.conftest import COMMAND, Pulse
+from tests.daemon.conftest import COMMAND, Pulse, pulse
 from tests.docs.example import ROOT, Example, documents, examples
 
 from digitd.daemon.config import DaemonConfig
@@ -24,7 +24,7 @@ from digitd.daemon.events import TYPES
 from digitd.daemon.received import received
 from digitd.daemon.settings import from_table
 
-pytest_plugins = ["tests.daemon.conftest"]
+__all__ = ["pulse"]  # a fixture of the daemon's tests
 
 EXAMPLES = [example for path in documents() for example in examples(path)]
 SHELL = [example for example in EXAMPLES if example.language == "sh" and not example.skip]
