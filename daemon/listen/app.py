@@ -105,8 +105,9 @@ class ListenApp(App[None]):
         self._look()
 
     def _look(self) -> None:
-        for panel in self.screen_stack[0].query(Panel):
-            panel.look()
+        for screen in self.screen_stack[:1]:  # beneath the help; none when the view ends
+            for panel in screen.query(Panel):
+                panel.look()
 
     def action_mode(self) -> None:
         """Ask the daemon for the other mode."""

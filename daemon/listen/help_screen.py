@@ -42,4 +42,5 @@ class HelpScreen(Screen[None]):
     def on_key(self, event: Key) -> None:
         """Back to the view."""
         event.stop()
-        self.dismiss()
+        if self.is_current:  # a second key may have been on its way
+            self.dismiss()

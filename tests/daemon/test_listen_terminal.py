@@ -53,9 +53,9 @@ class Terminal:
         """The same with its colours."""
         return self._run("capture-pane", "-p", "-e")
 
-    def press(self, key: str) -> None:
-        """A key, by tmux's name."""
-        self._run("send-keys", key)
+    def press(self, *keys: str) -> None:
+        """Keys at once, by tmux's names."""
+        self._run("send-keys", *keys)
 
     def resize(self, width: int, height: int) -> None:
         """As a user drags the window."""
@@ -114,7 +114,7 @@ def test_80x24_in_colour_from_the_first_digit_to_quit(terminal: Callable[..., Te
     tmux.press("?")
     tmux.shows("any key: back")
     tmux.press("x")
-    tmux.shows("q quit")
+    tmux.until(lambda: "any key: back" not in tmux.screen())
     tmux.press("q")
     assert tmux.left() == 0, tmux.screen()
 
@@ -125,6 +125,16 @@ def test_without_colour_no_colour_is_sent(terminal: Callable[..., Terminal]) -> 
     assert "\x1b[38;" not in tmux.sent.read_text()
     assert "\x1b[32m" not in tmux.coloured()
     tmux.press("C-c")
+    assert tmux.left() == 0, tmux.screen()
+
+
+def test_keys_in_a_hurry_do_no_harm(terminal: Callable[..., Terminal]) -> None:
+    tmux = terminal("--source", str(DEMO))
+    tmux.shows("heard     3")
+    tmux.press("m", "m", "Space", "c", "Space", "c", "Up", "m", "?", "x", "y", "z")
+    tmux.until(lambda: "any key: back" not in tmux.screen())
+    tmux.shows("5 9 2", "freeze")
+    tmux.press("q", "q", "?")
     assert tmux.left() == 0, tmux.screen()
 
 
