@@ -5,18 +5,22 @@ import os
 import signal
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from digitd.daemon.cli import add_run, given_flags
 from digitd.daemon.command import Command
 from digitd.daemon.errors import ConfigError, SinkError
 from digitd.daemon.watch_cli import SYSTEM_SOCKET
 
+if TYPE_CHECKING:
+    from digitd.daemon.listen.glyphs import Glyphs
+
 DESCRIPTION = (
     "Shows level, noise, speech, spectrogram, the digits' likelihoods, digits, strings and latency of the daemon at "
     "PATH, through its restarts. Without PATH it is the daemon that runs, else one that is started for this; with any "
     "of the options of run, one that is started with them."
 )
-OF_THE_VIEW = ("path", "ascii")
+OF_THE_VIEW = ("path", "ascii", "secret")
 
 
 def _add_listen(parser: argparse.ArgumentParser) -> None:
@@ -41,10 +45,12 @@ def _listen(arguments: argparse.Namespace) -> int:
             f"{arguments.path} is the socket of a daemon that has its settings; leave out {flags[0]}, or the path"
         )
     from digitd.daemon.listen import terminal
+    from digitd.daemon.listen.glyphs import ASCII, UNICODE
 
     terminal.check(str(arguments.path or ""))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a daemon of ours must end too
-    return _show(arguments.path, flags, ascii_alone=arguments.ascii or terminal.is_ascii())
+    glyphs = ASCII if arguments.ascii or terminal.is_ascii() else UNICODE
+    return _show(arguments.path, flags, glyphs, veiled=bool(arguments.secret))
 
 
 def _flags(arguments: argparse.Namespace) -> list[str]:
@@ -67,6 +73,8 @@ def _flags(arguments: argparse.Namespace) -> list[str]:
         )
     if not spec.startswith("mic") and "pace" not in composed.origins.get("source", {}):
         given["pace"] = "realtime"
+    if arguments.secret:
+        given["secret"] = True
     return [part for name, value in given.items() for part in _flag(f"--{name.replace('_', '-')}", value)]
 
 
@@ -77,7 +85,7 @@ def _flag(name: str, value: object) -> list[str]:
     return [part for each in values for part in (name, str(each))]
 
 
-def _show(path: Path | None, flags: list[str], *, ascii_alone: bool) -> int:
+def _show(path: Path | None, flags: list[str], glyphs: "Glyphs", *, veiled: bool) -> int:
     """The view, until it is left.
 
     Raises:
@@ -86,14 +94,13 @@ def _show(path: Path | None, flags: list[str], *, ascii_alone: bool) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from digitd.daemon.attached import attached
     from digitd.daemon.listen.app import ListenApp
-    from digitd.daemon.listen.glyphs import ASCII, UNICODE
     from digitd.daemon.listen.inbox import Inbox
-    from digitd.daemon.web.tap import Tap
+    from digitd.daemon.tap import Tap
 
     with attached(path, flags) as attachment, closing(Tap(attachment)) as tap:
         tap.look(wanted=True)
         tap.open((inbox := Inbox()).outlook)
-        app = ListenApp(tap, inbox, ASCII if ascii_alone else UNICODE)
+        app = ListenApp(tap, inbox, glyphs, veiled=veiled)
         app.run(mouse=False)
     if app.hearing.refusal and not app.hearing.model:
         raise SinkError(app.hearing.refusal)

@@ -119,8 +119,8 @@ def _live(arguments: argparse.Namespace, stack: ExitStack, mode: "Mode", *, secr
     """
     from digitd.daemon.attached import attached
     from digitd.daemon.errors import SinkError
+    from digitd.daemon.tap import Tap
     from digitd.daemon.web.live import Live, Welcome
-    from digitd.daemon.web.tap import Tap
 
     welcome = Welcome(secret, mode)
     if arguments.no_live:

@@ -20,13 +20,17 @@ from digitd.daemon.listen.level import Level
 from digitd.daemon.listen.lines import Figures, Keys, Strings, Trouble, Words
 from digitd.daemon.listen.panel import Panel
 from digitd.daemon.listen.spectrogram import Spectrogram, Track, has_colours
-from digitd.daemon.web.tap import Tap
+from digitd.daemon.tap import Tap
 
 HEIGHTS = [(0, "-line"), (2, "-strip"), (4, "-tiny"), (8, "-low"), (12, "-short"), (18, "-high")]
 """Rows from which on there is more than the digits: level, head and strings, picture and keys, figures, bars and large
 digits."""
 WIDTHS = [(0, "-narrow"), (56, "-wide")]
 """Columns from which on there are bars."""
+
+
+LARGE_CELLS = 4000
+"""A larger view is drawn for every second glimpse alone: its cost goes with its cells."""
 
 
 class Came(Message, bubble=False):
@@ -64,11 +68,11 @@ class ListenApp(App[None]):
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
 
-    def __init__(self, tap: Tap, inbox: Inbox, glyphs: Glyphs) -> None:
+    def __init__(self, tap: Tap, inbox: Inbox, glyphs: Glyphs, *, veiled: bool = False) -> None:
         super().__init__(ansi_color=True)
         self._tap, self._inbox, self._glyphs = tap, inbox, glyphs
-        self.hearing = Hearing()
-        self.frozen = False
+        self.hearing = Hearing(veiled=veiled)
+        self.frozen = self._rests = False
 
     def compose(self) -> ComposeResult:
         """The panels, from above."""
@@ -98,11 +102,15 @@ class ListenApp(App[None]):
         """Take what is in the inbox, unless the view is frozen."""
         if self.frozen:
             return
-        for letter in self._inbox.take():
+        letters = self._inbox.take()
+        for letter in letters:
             self.hearing.enter(letter)
         if self.hearing.refusal and not self.hearing.model:
             self.exit()  # there is nothing to look at
-        self._look()
+        is_large = self.size.width * self.size.height > LARGE_CELLS
+        self._rests = is_large and not self._rests and all(letter.is_glimpse for letter in letters)
+        if not self._rests:
+            self._look()
 
     def _look(self) -> None:
         for screen in self.screen_stack[:1]:  # beneath the help; none when the view ends

@@ -19,6 +19,7 @@ BACK_S = 1.0
 """A stream whose time is so much earlier than the one before has started anew."""
 FALL = 0.12
 """A bar falls by so much a glimpse: what lasted a tenth of a second is seen for some."""
+VEIL = "*"
 CLIPPING_S = 1.0
 """So long the meter shows that it was too loud."""
 TROUBLES = {
@@ -56,9 +57,14 @@ class Said:
 
 
 class Hearing:
-    """Takes letters in; its attributes are what the panels show."""
+    """Takes letters in; its attributes are what the panels show.
 
-    def __init__(self) -> None:
+    Args:
+        veiled: whether a VEIL stands for each digit: somebody may look over the shoulder.
+    """
+
+    def __init__(self, *, veiled: bool = False) -> None:
+        self._veiled = veiled
         self.model = self.provider = self.source = self.mode = ""
         self.wanted_mode = ""
         """Asked for, and not on yet."""
@@ -117,7 +123,10 @@ class Hearing:
         self.away = trouble
         if trouble:  # nothing is heard meanwhile
             self._was_away = True
-            self.speech, self.posteriors, self.level_dbfs = False, {}, SILENCE_DBFS
+            self._hush()
+
+    def _hush(self) -> None:
+        self.speech, self.posteriors, self.level_dbfs, self._clipped_s = False, {}, SILENCE_DBFS, -CLIPPING_S
 
     def _came(self, kind: str, table: dict[str, Any]) -> None:
         if kind == Glimpse.type:
@@ -129,12 +138,13 @@ class Hearing:
         elif kind in (Digit.type, Rejected.type):
             self._word(table, is_digit=kind == Digit.type)
         elif kind == String.type:
-            self.strings.append(Said(table["digits"], table["confidence"], table["legal"]))
+            self.strings.append(Said(self._shown(table["digits"]), table["confidence"], table["legal"]))
             self.string += 1
         elif kind == SourceState.type:
             self._source_state(table["state"], table["dropped_s"])
         elif kind == End.type:
-            self.ended, self.speech, self.posteriors = True, False, {}
+            self.ended = True
+            self._hush()
 
     def _reach(self, at_s: float) -> None:
         """The stream, or the next, has come to `at_s`."""
@@ -153,12 +163,17 @@ class Hearing:
             label: max(table["posteriors"].get(label, 0.0), share - FALL)
             for label, share in {**dict.fromkeys(table["posteriors"], 0.0), **self.posteriors}.items()
         }
+        if self._veiled:
+            self.posteriors = {}
         self.picture.advance(self.at_s, table["mel"], speech=self.speech)
+
+    def _shown(self, digits: str) -> str:
+        return VEIL * len(digits) if self._veiled else digits
 
     def _word(self, table: dict[str, Any], *, is_digit: bool) -> None:
         self._reach(table["emitted_s"])
         middle_s = (table["start_s"] + table["end_s"]) / 2
-        label = table["digit" if is_digit else "guess"]
+        label = self._shown(table["digit" if is_digit else "guess"])
         self.words.append(Word(label, table["confidence"], middle_s, is_digit, self.string, self.stream))
         self.n_digits += is_digit
         self.n_rejected += not is_digit

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from digitd.daemon.received import Received
-from digitd.daemon.web.tap import Outlook
+from digitd.daemon.received import NO_SEQ, Received
+from digitd.daemon.tap import Outlook
 
 MOST_LETTERS = 5000
 """Older ones are forgotten, and told as missing, where a view is frozen for long."""
@@ -23,6 +23,11 @@ class Letter:
     text: str = ""
     received: Received | None = None
     """Of what came."""
+
+    @property
+    def is_glimpse(self) -> bool:
+        """Whether nothing is lost where it is not shown."""
+        return self.received is not None and self.received.seq == NO_SEQ
 
 
 class Inbox:

@@ -19,8 +19,8 @@ from digitd.daemon.events import SCHEMA, Ready
 from digitd.daemon.glimpse import Glimpse
 from digitd.daemon.received import Received
 from digitd.daemon.request import requested
+from digitd.daemon.tap import Outlook, Tap
 from digitd.daemon.web.booth import dismiss
-from digitd.daemon.web.tap import Outlook, Tap
 
 PAST_EVENTS = 100
 """So many are shown to a page that comes later."""

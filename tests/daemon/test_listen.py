@@ -20,7 +20,7 @@ from digitd.daemon.listen.glyphs import ASCII, UNICODE, Glyphs
 from digitd.daemon.listen.inbox import Inbox
 from digitd.daemon.listen.lines import Trouble
 from digitd.daemon.listen.panel import Panel
-from digitd.daemon.web.tap import Tap
+from digitd.daemon.tap import Tap
 
 WITHIN_S = 20.0
 SIZES = [
@@ -179,7 +179,7 @@ def test_the_demo_at_its_own_pace_from_the_first_digit_to_the_end() -> None:
 
 def test_each_digit_stands_beneath_its_word(daemon: Daemon, path: Path, demo: Samples) -> None:
     async def look() -> None:
-        async with viewing(Attachment(path), size=(200, 24)) as view:
+        async with viewing(Attachment(path), size=(160, 24)) as view:
             await view.shows("mode always")
             daemon.feed(demo)
             await view.until(lambda: len(view.app.hearing.words) >= len(DEMO_DIGITS))
@@ -188,9 +188,9 @@ def test_each_digit_stands_beneath_its_word(daemon: Daemon, path: Path, demo: Sa
             track = next(row for row in view.rows() if "▔" in row)
             picture = view.app.hearing.picture
             for word in view.app.hearing.words:
-                place = picture.place(word.middle_s, 200)
+                place = picture.place(word.middle_s, 160)
                 assert track[place] == word.label
-                assert picture.shades(200, 1)[0, place] > 50
+                assert picture.shades(160, 1)[0, place] > 50
 
     asyncio.run(look())
 
@@ -303,6 +303,23 @@ def test_cleared_it_begins_again(fake: FakeDaemon, path: Path) -> None:
             assert not view.app.hearing.picture.shades(80, 20).any()
             fake.send(Digit("8", 0.98, 5.2, 5.6, 5.9))
             await view.shows("heard     8", "median 0.30 s of 1")
+
+    asyncio.run(look())
+
+
+def test_a_large_view_is_drawn_for_every_second_glimpse_and_for_every_event(fake: FakeDaemon, path: Path) -> None:
+    async def look() -> None:
+        async with viewing(Attachment(path), size=(200, 60)) as view:
+            shown = []
+            for second in range(1, 7):
+                fake.glimpse(float(second))
+                await view.until(lambda at_s=second: view.app.hearing.at_s == at_s)  # type: ignore[misc]
+                await view.pilot.pause()
+                shown.append(view.rows()[0].rpartition(":")[2])
+            assert len(set(shown)) in (3, 4)
+            for label in "123456":
+                fake.send(Digit(label, 0.98, 5.2, 5.6, 7.0))
+                await view.shows(f"{label}  98%")
 
     asyncio.run(look())
 

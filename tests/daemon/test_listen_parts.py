@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitd.daemon.events import Body, Digit, Ready, Rejected, Stamp, String
+from digitd.daemon.events import Body, Digit, End, Ready, Rejected, Stamp, String
 from digitd.daemon.listen.bars import Bars
 from digitd.daemon.listen.big_digits import FONT, BigDigits
 from digitd.daemon.listen.glyphs import ASCII, UNICODE, Glyphs
-from digitd.daemon.listen.hearing import CLIPPING_S, Hearing
+from digitd.daemon.listen.hearing import CLIPPING_S, VEIL, Hearing
 from digitd.daemon.listen.inbox import MOST_LETTERS, Inbox, Letter
 from digitd.daemon.listen.level import Level
+from digitd.daemon.listen.lines import Strings, Words
 from digitd.daemon.listen.panel import Panel, Row
 from digitd.daemon.listen.picture import COLUMN_S, FRAME_S, MOST_COLUMNS, Picture
 from digitd.daemon.listen.spectrogram import Spectrogram, Track, has_colours
@@ -124,6 +125,22 @@ def test_clipping_is_seen_for_a_while() -> None:
     known.enter(glimpse(1.1 + CLIPPING_S))
     assert "CLIP" not in text(Level(known, UNICODE), 80)[0]
     assert hearing(glimpse(100.0, clipping=True), glimpse(0.1)).clipping is False
+    ended = hearing(glimpse(1.0, clipping=True, speech=True, posteriors={"1": 0.9}), *came(End(1.1)))
+    assert (ended.clipping, ended.speech, ended.posteriors) == (False, False, {})
+
+
+def test_veiled_no_digit_is_shown_anywhere() -> None:
+    known = Hearing(veiled=True)
+    for letter in (glimpse(1.0, posteriors={"1": 0.9}), *came(digit("1"), digit("2"), STRING)):
+        known.enter(letter)
+    assert not known.posteriors
+    shown = [
+        *text(BigDigits(known, UNICODE), 80, 5),
+        *text(Words(known, UNICODE), 80),
+        *text(Strings(known, UNICODE), 80),
+    ]
+    assert VEIL * len(STRING.digits) in shown[-1]
+    assert not {"1", "2"} & set("".join(shown).replace("90%", ""))
 
 
 def test_bars_rise_at_once_and_fall_slowly() -> None:

@@ -112,7 +112,7 @@ class Tap:
         if process is None or log is None or process.poll() is None:
             return ""
         words = log.read_text(errors="replace").strip().rpartition("\n")[2].removeprefix("digitd: error: ")
-        return f"the daemon of this page has ended: {words or f'status {process.returncode}'}"
+        return f"the daemon of this view has ended: {words or f'status {process.returncode}'}"
 
     def _wait(self, client: socket.socket | None, for_s: float | None) -> None:
         """Wait for the daemon or for a bell, and send it what it is asked for.
