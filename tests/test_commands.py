@@ -274,10 +274,9 @@ def test_the_daemon_loads_only_its_light_base() -> None:
     assert not loaded("models") & heavy
 
 
-STUDY = Path(__file__).parents[1] / "trainer" / "studies" / "founding.toml"
 WITHOUT_EXTRA = {
     "train": ["--help"],
-    "sweep": [str(STUDY), "--list"],
+    "sweep": [str(ROOT / "trainer/studies/founding.toml"), "--list"],
     "evaluate": ["study64", "--recording", "x.wav"],
     "data": ["fetch", "fsdd", "/tmp/none"],
 }
