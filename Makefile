@@ -3,6 +3,8 @@
 # make test     everything that the tests need, and the tests
 # make dist     sdist and wheel of the working tree, in dist/; make deb: a Debian package there. The same bytes each time
 # make install  the program, its units and its configuration, where a distribution would put them; make uninstall
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 BIN    := .venv/bin
 INPUTS := bootstrap setup.cfg pyproject.toml constraints.txt system-packages.txt
 PREFIX     ?= /usr/local
@@ -10,7 +12,8 @@ SYSCONFDIR ?= /etc
 EXTRAS     ?= cpu,mic
 VERSION    := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/digitd/__init__.py)
 # What git knows or would add, as it is now: an old build/, a cache or an egg-info adds nothing to a package.
-SOURCES    := git ls-files -z --cached --others --exclude-standard | tar c --null --files-from=-
+SOURCES    := (git ls-files -z --cached --others --exclude-standard && git ls-files -z --deleted) | \
+    sort -z | uniq -zu | tar c --null --files-from=-
 DIST       ?= dist
 TIME        = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 # setuptools leaves the sdist's times, owners and modes as they happen to be.
@@ -51,6 +54,7 @@ dist: .venv/installed-cpu
 	@tar c $(ALIKE) -C build/dist digitd-$(VERSION) | gzip -9n >"$(DIST)/digitd-$(VERSION).tar.gz"
 	@umask 022; PIP_CONSTRAINT=$(CURDIR)/constraints.txt SOURCE_DATE_EPOCH=$(TIME) \
 	    $(BIN)/python -m build --quiet --wheel -o "$(DIST)" "$(DIST)/digitd-$(VERSION).tar.gz"
+	@rm -rf build/dist
 	@ls -l "$(DIST)"/digitd-$(VERSION)[.-]*
 
 deb:
@@ -58,6 +62,7 @@ deb:
 	@$(SOURCES) | tar x -C build/deb/digitd-$(VERSION)
 	@cd build/deb/digitd-$(VERSION) && dpkg-buildpackage -us -uc -b
 	@cp build/deb/digitd_* "$(DIST)"
+	@rm -rf build/deb
 	@ls -l "$(DIST)"/digitd_$(VERSION)_*
 
 clean:

@@ -1,14 +1,19 @@
 """What the tests of the packages share: one `make dist`, one `make deb`, and what git knows of the sources."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from tests.conftest import ROOT
 
+import digitd
+
 STAMP = ".venv/installed-cpu"
 """`make -o`: the .venv that runs the tests is not installed once more."""
+COMMENT = "# new in 99\n"
+"""What a later package's digitd.toml has at its end."""
 
 
 def make(target: str, destination: Path, umask: int = 0o022, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -19,10 +24,14 @@ def make(target: str, destination: Path, umask: int = 0o022, **environment: str)
 
 
 def sources(*folders: str) -> set[str]:
-    """The files of some folders of the repository that git knows, or would add."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *folders]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return set(filter(None, done.stdout.split("\0")))
+    """The files of some folders of the repository that git knows, or would add, and that are there."""
+
+    def listed(*flags: str) -> set[str]:
+        command = ["git", "ls-files", "-z", *flags, "--exclude-standard", *folders]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return set(filter(None, done.stdout.split("\0")))
+
+    return listed("--cached", "--others") - listed("--deleted")
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +65,18 @@ def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = folder.glob("digitd_*.deb")
     return path
+
+
+@pytest.fixture(scope="session")
+def newer(deb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same package in a later version, whose digitd.toml has another comment."""
+    folder = tmp_path_factory.mktemp("newer")
+    subprocess.run(["dpkg-deb", "--raw-extract", deb, folder / "tree"], check=True)
+    control = folder / "tree/DEBIAN/control"
+    control.write_text(control.read_text().replace(f"Version: {digitd.__version__}", "Version: 99"))
+    with (folder / "tree/etc/digitd/digitd.toml").open("a") as config:
+        config.write(COMMENT)
+    later = folder / "digitd_99.deb"
+    subprocess.run(["dpkg-deb", "-Znone", "--build", folder / "tree", later], check=True, capture_output=True)
+    shutil.rmtree(folder / "tree")
+    return later

@@ -1,13 +1,15 @@
 """The Debian package: right by lintian, installs into a bare Debian, hears, is upgraded, removed and purged."""
 
 import configparser
+import re
 import shutil
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 from tests.conftest import DEMO, DEMO_DIGITS, ROOT
-from tests.packages.conftest import make
+from tests.packages.conftest import COMMENT, make
 from tests.packages.root import Root, why_not
 
 import digitd
@@ -17,6 +19,17 @@ CONFIG = "etc/digitd/digitd.toml"
 NOT_TO_RUN = {"gpu", "train", "dev"}
 """Extras that a program which runs has no use for, or only in another's place."""
 
+OF_EXTRAS = (
+    "onnx",
+    "onnxruntime",
+    "prometheus_client",
+    "pyaudio",
+    "stdnum.luhn",
+    "textual.app",
+    "websockets.sync.server",
+)
+"""Modules that the commands import once they are called."""
+
 
 @pytest.fixture(scope="module")
 def root(deb: Path, tmp_path_factory: pytest.TempPathFactory) -> Root:
@@ -24,18 +37,6 @@ def root(deb: Path, tmp_path_factory: pytest.TempPathFactory) -> Root:
     if reason := why_not():
         pytest.skip(reason)
     return Root(tmp_path_factory.mktemp("debian") / "root", deb)
-
-
-def newer(deb: Path, folder: Path) -> Path:
-    """The same package in a later version, whose digitd.toml has another comment."""
-    subprocess.run(["dpkg-deb", "--raw-extract", deb, folder / "tree"], check=True)
-    control = folder / "tree/DEBIAN/control"
-    control.write_text(control.read_text().replace(f"Version: {digitd.__version__}", "Version: 99"))
-    with (folder / "tree" / CONFIG).open("a") as config:
-        config.write("# new in 99\n")
-    later = folder / "digitd_99.deb"
-    subprocess.run(["dpkg-deb", "-Znone", "--build", folder / "tree", later], check=True, capture_output=True)
-    return later
 
 
 def test_lintian_has_nothing_against_it(deb: Path) -> None:
@@ -62,6 +63,19 @@ def test_it_depends_on_the_one_python_that_its_libraries_are_for(deb: Path) -> N
     assert "libportaudio2" in fields
 
 
+def test_the_copyright_names_every_library_that_it_brings(deb: Path, tmp_path: Path) -> None:
+    subprocess.run(["dpkg-deb", "--extract", deb, tmp_path], check=True)
+    (libraries,) = tmp_path.glob("usr/lib/digitd/lib/python3.*/site-packages")
+    told = (ROOT / "debian/copyright").read_text(encoding="utf-8")
+    patterns = [
+        pattern for line in re.findall("^Files: (.*)$", told, re.M) for pattern in line.split() if pattern != "*"
+    ]
+    own = {"digitd", "__pycache__"}
+    brought = {path.name for path in libraries.iterdir() if path.suffix != ".dist-info"} - own
+    paths = [f"{name}/x" if (libraries / name).is_dir() else name for name in brought]
+    assert [path for path in paths if not any(fnmatch(path, pattern) for pattern in patterns)] == []
+
+
 def test_it_installs_hears_and_leaves_nothing_when_it_is_purged(root: Root, deb: Path) -> None:
     before = root.paths()
     root.install(deb)
@@ -70,6 +84,7 @@ def test_it_installs_hears_and_leaves_nothing_when_it_is_purged(root: Root, deb:
     heard = root.run(*somebody, "digitd", "run", "--source", "/tmp/demo.flac", "--sink", "stdout:strings")
     assert (heard.stdout, heard.stderr) == (f"{DEMO_DIGITS}\n", "")
     assert root.run("digitd", "--version").stdout == f"digitd {digitd.__version__}\n"
+    root.run("/usr/lib/digitd/bin/python", "-I", "-W", "error", "-c", f"import {', '.join(OF_EXTRAS)}")
     assert root.run("id", "-nG", "digitd").stdout.split() == ["digitd", "audio"]
     root.run("systemd-analyze", "verify", "--man=no", "digitd.service", "digitd.socket")
     enabled = root.run("systemctl", "is-enabled", "digitd.service", "digitd.socket", check=False)
@@ -83,21 +98,20 @@ def test_it_installs_hears_and_leaves_nothing_when_it_is_purged(root: Root, deb:
 
 
 def test_an_upgrade_keeps_an_edited_configuration_and_takes_a_new_one_where_it_was_not(
-    root: Root, deb: Path, tmp_path: Path
+    root: Root, deb: Path, newer: Path
 ) -> None:
-    later = newer(deb, tmp_path)
     config = root.folder / CONFIG
     root.install(deb)
-    root.install(later)
-    assert config.read_text().endswith("# new in 99\n")
+    root.install(newer)
+    assert config.read_text().endswith(COMMENT)
     root.run("apt-get", "purge", "-y", "digitd")
 
     root.install(deb)
     mine = config.read_text() + "# mine\n"
     config.write_text(mine)
-    root.install(later)
+    root.install(newer)
     assert config.read_text() == mine
-    assert config.with_name("digitd.toml.dpkg-dist").read_text().endswith("# new in 99\n")
+    assert config.with_name("digitd.toml.dpkg-dist").read_text().endswith(COMMENT)
     root.run("apt-get", "purge", "-y", "digitd")
     assert not config.parent.exists()
 

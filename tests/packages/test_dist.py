@@ -21,7 +21,7 @@ DATA = {
     "share/digitd/digitd.toml": "systemd/digitd.toml",
 }
 """What the wheel puts under the environment's prefix, and whence."""
-FOR_INSTALL = {"Makefile", "bootstrap", "constraints.txt", "system-packages.txt", "systemd", "docs"}
+FOR_INSTALL = {"Makefile", "bootstrap", "constraints.txt", "system-packages.txt", "systemd", "docs", "tests"}
 OF_PROJECT = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"}
 OF_BUILD = {"MANIFEST.in", "PKG-INFO", "pyproject.toml", "setup.cfg", "src"}
 
@@ -70,7 +70,8 @@ def test_the_sdist_is_the_package_and_what_an_installation_needs(sdist: Path) ->
     assert {name.partition("/")[0] for name in found} == FOR_INSTALL | OF_PROJECT | OF_BUILD
     egg_info = {name for name in found if name.startswith("src/digitd.egg-info/")}
     assert {name for name in found if name.startswith("src/")} - egg_info == {f"src/{name}" for name in packaged()}
-    assert {name for name in found if name.startswith(("systemd/", "docs/"))} == sources("systemd", "docs")
+    beside = {name for name in found if name.startswith(("systemd/", "docs/", "tests/"))}
+    assert beside == sources("systemd", "docs") | {"tests/data/demo.flac"}
 
 
 def test_an_unpacked_sdist_builds_the_same_wheel_and_the_same_sdist(sdist: Path, wheel: Path, tmp_path: Path) -> None:

@@ -17,15 +17,28 @@ from digitd import models
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=["sdist", "wheel"])
+def interpreter(minor: str) -> str:
+    """Python 3.`minor`, where this machine has it; the tests' own where it is that."""
+    if sys.version_info[:2] == (3, int(minor)):
+        return sys.executable
+    path = shutil.which(f"python3.{minor}")
+    if path is None or subprocess.run([path, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip(f"no python3.{minor} in $PATH")
+    return path
+
+
+@pytest.fixture(scope="module", params=["sdist 11", "wheel 11", "wheel 12", "wheel 13"])
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`digitd` in an environment that has nothing but digitd[cpu], as pipx makes it."""
-    package: Path = request.getfixturevalue(request.param)
-    folder = tmp_path_factory.mktemp(request.param)
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    """`digitd` in an environment that has nothing but digitd[cpu], as pipx makes it, for each Python that it is for."""
+    kind, minor = request.param.split()
+    package: Path = request.getfixturevalue(kind)
+    folder = tmp_path_factory.mktemp(f"{kind}{minor}")
+    subprocess.run([interpreter(minor), "-m", "venv", folder / "venv"], check=True)
     environment = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
     command: list[str | Path] = [
-        folder / "venv/bin/pip",
+        folder / "venv/bin/python",
+        "-m",
+        "pip",
         "install",
         "--quiet",
         "--disable-pip-version-check",
@@ -79,3 +92,11 @@ def test_an_unpacked_sdist_can_be_installed_as_a_service(sdist: Path, tmp_path: 
     run: list[str | Path] = [destination / "usr/bin/digitd", "run", "--source", DEMO]
     assert subprocess.run(run, env={}, capture_output=True, text=True, check=True).stdout.split() == list(DEMO_DIGITS)
     assert (destination / "usr/lib/systemd/user/digitd.service").is_file()
+
+
+def test_the_first_command_of_the_readme_works_in_an_unpacked_sdist(sdist: Path, tmp_path: Path) -> None:
+    folder = unpacked(sdist, tmp_path)
+    environment = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run(["make", "demo"], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-len(DEMO_DIGITS) :] == list(DEMO_DIGITS)
