@@ -1,187 +1,129 @@
 """Every example of the documentation is run, or says why it cannot be."""
 
+import dataclasses
+import doctest
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
-import threading
-import time
-import tomllib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.conftest import DEMO
 from tests.daemon.conftest import COMMAND, Pulse, pulse
-from tests.docs.example import ROOT, Example, documents, examples
+from tests.docs.example import Example, documents, examples
+from tests.docs.surroundings import daemon, printed_by, spoken_into, webhook
 
-from digitd.daemon.config import DaemonConfig
-from digitd.daemon.events import TYPES
+from digitd.daemon import events
+from digitd.daemon.events import TYPES, published
+from digitd.daemon.glimpse import Glimpse
 from digitd.daemon.received import received
-from digitd.daemon.settings import from_table
 
 __all__ = ["pulse"]  # a fixture of the daemon's tests
 
 EXAMPLES = [example for path in documents() for example in examples(path)]
-SHELL = [example for example in EXAMPLES if example.language == "sh" and not example.skip]
-LONGEST_S = 120
-LANGUAGES = {"sh", "python", "toml", "json", "text", "xml", "ini"}
-"""`text` is what something prints; the others are run or read."""
+TRIED = ("sh", "console", "python", "toml", "json")
+SURROUNDINGS: tuple[set[str], ...] = (set(), {"daemon"}, {"daemon", "webhook"}, {"microphone"}, {"train"})
+BODIES = {body.type: body for body in vars(events).values() if getattr(body, "type", None) in TYPES}
+"""Type -> what it has of its own."""
 
 
-def of(*needs: str) -> list[object]:
-    """The shell's examples that need just these."""
-    return [pytest.param(each, id=each.name) for each in SHELL if each.needs == set(needs)]
+def of(*languages: str, needs: tuple[set[str], ...] = SURROUNDINGS) -> list[object]:
+    """The examples in these languages, which need just one of these."""
+    found = [each for each in EXAMPLES if each.language in languages and not each.skip and each.needs in needs]
+    return [pytest.param(each, id=each.name) for each in found]
 
 
-def test_each_block_is_of_a_kind_that_is_tried_or_says_why_not() -> None:
-    assert {each.language for each in EXAMPLES} <= LANGUAGES
-    kinds = {frozenset(), *(frozenset(needs) for needs in (["microphone"], ["daemon"], ["train"]))}
-    assert {each.needs for each in SHELL} <= kinds
+def test_each_block_is_tried_or_says_why_not() -> None:
+    untried = [each.name for each in EXAMPLES if each.language not in TRIED and len(each.skip) <= 10]
+    assert not untried, "name one of the languages that are tried, or say why not: <!-- example: skip: ... -->"
     assert all(len(each.skip) > 10 for each in EXAMPLES if each.skip)
-
-
-@contextmanager
-def spoken_into(pulse: Pulse) -> Iterator[None]:
-    """The demo is said again and again."""
-    over = threading.Event()
-
-    def say() -> None:
-        while not over.is_set():
-            pulse.play(DEMO)
-
-    thread = threading.Thread(target=say)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-@contextmanager
-def daemon(folder: Path) -> Iterator[None]:
-    """A daemon at the usual place that hears the demo again and again."""
-    import numpy as np
-    import soundfile
-
-    samples, rate_hz = soundfile.read(DEMO, dtype="int16")
-    soundfile.write(folder / "again.wav", np.tile(samples, 20), rate_hz)
-    flags = ["--source", str(folder / "again.wav"), "--pace", "realtime", "--sink", f"unix:{folder / 'digitd.sock'}"]
-    with subprocess.Popen([*COMMAND, "run", *flags]) as process:
-        while not (folder / "digitd.sock").exists():
-            assert process.poll() is None
-            time.sleep(0.02)
-        try:
-            yield
-        finally:
-            process.terminate()
+    assert [each.name for each in EXAMPLES if each.needs not in SURROUNDINGS] == []
 
 
 def tried(example: Example, folder: Path, environment: dict[str, str]) -> None:
-    """Run it with `demo.flac` at hand; for ever, if it is one of those, means until it has printed what it should."""
-    shutil.copy(DEMO, folder / "demo.flac")
-    environment = {
-        **environment,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "XDG_RUNTIME_DIR": str(folder),
-        "XDG_CONFIG_HOME": str(folder),
-        "XDG_DATA_HOME": str(folder),
-        "REPOSITORY": str(ROOT),
-    }
-    process = subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", example.text],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-    printed = b""
-    timer = threading.Timer(LONGEST_S, os.killpg, [process.pid, signal.SIGKILL])
-    timer.start()
-    try:
-        assert process.stdout is not None
-        while piece := os.read(process.stdout.fileno(), 4096):
-            printed += piece
-            if example.until and example.until.encode() in printed:
-                return
-        status = process.wait()
-    finally:
-        timer.cancel()
-        with_all_of_it_gone(process)
-    assert not example.until, printed.decode()
-    assert status == 0, printed.decode()
-    assert example.prints in printed.decode()
+    """Run it with `demo.flac` at hand."""
+    if example.language == "console":
+        return answered(example, folder, environment)
+    script = example.text
+    if example.language == "python":
+        (folder / "example.py").write_text(example.text, encoding="utf-8")
+        script = f"{sys.executable} -u example.py"
+    printed, status = printed_by(script, folder, environment, example.until)
+    assert (status is None) if example.until else (status == 0), printed
+    assert example.prints in printed
+    return None
 
 
-def with_all_of_it_gone(process: "subprocess.Popen[bytes]") -> None:
-    """What an example leaves running ends with it."""
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        time.sleep(0.3)
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    assert process.stdout is not None
-    process.stdout.close()
-    process.wait()
+def answered(example: Example, folder: Path, environment: dict[str, str]) -> None:
+    """Run each line after a `$`; what follows it is what it prints, `...` is anything."""
+    parts = re.split(r"^\$ (.*)\n", example.text, flags=re.MULTILINE)
+    assert parts[0] == "", "begin with a command, after a $"
+    commands, answers = parts[1::2], parts[2::2]
+    script = "\n".join(f"{command}\nprintf '\\0'" for command in commands)
+    printed, status = printed_by(script, folder, environment)
+    assert status == 0, printed
+    for answer, got in zip(answers, printed.split("\0"), strict=False):
+        assert doctest.OutputChecker().check_output(answer, got, doctest.ELLIPSIS), f"{answer}\nis not\n{got}"
 
 
-@pytest.mark.parametrize("example", of())
+@pytest.mark.parametrize("example", of("sh", "console", needs=(set(),)))
 def test_the_shell_runs_it(example: Example, tmp_path: Path) -> None:
     tried(example, tmp_path, dict(os.environ))
 
 
-@pytest.mark.parametrize("example", of("daemon"))
-def test_the_shell_runs_it_beside_a_daemon(example: Example, tmp_path: Path) -> None:
-    with daemon(tmp_path):
-        tried(example, tmp_path, dict(os.environ))
+@pytest.mark.parametrize("example", of("sh", "console", "python", needs=({"daemon"}, {"daemon", "webhook"})))
+def test_it_runs_beside_a_daemon(example: Example, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        environment = dict(os.environ)
+        if "webhook" in example.needs:
+            environment["HOME_ASSISTANT"] = stack.enter_context(webhook())
+        stack.enter_context(daemon(tmp_path))
+        tried(example, tmp_path, environment)
+
+
+@pytest.mark.parametrize("example", of("python", needs=(set(),)))
+def test_python_runs_it(example: Example, tmp_path: Path) -> None:
+    tried(example, tmp_path, dict(os.environ))
 
 
 @pytest.mark.microphone
-@pytest.mark.parametrize("example", of("microphone"))
+@pytest.mark.parametrize("example", of("sh", "console", "python", needs=({"microphone"},)))
 def test_the_shell_runs_it_with_a_microphone(example: Example, tmp_path: Path, pulse: Pulse) -> None:
-    with ExitStack() as stack:
-        stack.enter_context(spoken_into(pulse))
+    with spoken_into(pulse):
         tried(example, tmp_path, pulse.environment)
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("example", of("train"))
+@pytest.mark.parametrize("example", of("sh", "console", needs=({"train"},)))
 def test_the_shell_trains_with_it(example: Example, tmp_path: Path) -> None:
     tried(example, tmp_path, dict(os.environ))
 
 
-@pytest.mark.parametrize(
-    "example", [pytest.param(each, id=each.name) for each in EXAMPLES if each.language == "python" and not each.skip]
-)
-def test_python_runs_it_beside_a_daemon(example: Example, tmp_path: Path) -> None:
-    (tmp_path / "example.py").write_text(example.text, encoding="utf-8")
-    command = Example(example.path, example.line, "sh", f"{sys.executable} -u example.py", until=example.until)
-    with daemon(tmp_path):
-        tried(command, tmp_path, dict(os.environ))
+@pytest.mark.parametrize("example", of("toml"))
+def test_toml_is_a_configuration(example: Example, tmp_path: Path) -> None:
+    (tmp_path / "digitd.toml").write_text(example.text, encoding="utf-8")
+    command = [*COMMAND, "config", "--config", str(tmp_path / "digitd.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("digitd.toml:") >= len(re.findall(r"^\w+ = ", example.text, re.MULTILINE))
 
 
-@pytest.mark.parametrize(
-    "example", [pytest.param(each, id=each.name) for each in EXAMPLES if each.language == "toml" and not each.skip]
-)
-def test_toml_is_a_configuration(example: Example) -> None:
-    from_table(DaemonConfig, tomllib.loads(example.text), example.name)
+def fields_of(table: dict[str, object]) -> list[str]:
+    """Names of what an event, a glimpse or an answer has, in their order."""
+    kind = str(table["type"])
+    if kind == "error":
+        return ["v", "type", "message"]
+    if kind == Glimpse.type:
+        return ["v", "type", "stream", *(field.name for field in dataclasses.fields(Glimpse))]
+    return ["v", "type", "seq", "stream", *(field.name for field in published(BODIES[kind])), "time"]
 
 
-@pytest.mark.parametrize("example", [pytest.param(each, id=each.name) for each in EXAMPLES if each.language == "json"])
+@pytest.mark.parametrize("example", of("json"))
 def test_json_lines_are_of_the_schema(example: Example) -> None:
-    lines = [line for line in example.text.splitlines() if line.strip()]
+    lines = [json.loads(line) for line in example.text.splitlines() if line.strip()]
     assert lines
     for line in lines:
-        if "v" in json.loads(line) and json.loads(line)["type"] != "error":
-            assert received(line.encode()).type in (*TYPES, "glimpse")
-
-
-@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
-def test_links_within_the_project_lead_somewhere(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
-        if "://" not in target and not target.startswith("mailto:"):
-            assert (path.parent / target).exists(), target
+        assert list(line) == fields_of(line)
+        assert line["type"] == "error" or received(json.dumps(line).encode()).type == line["type"]
