@@ -1,6 +1,5 @@
 """The socket of the daemon that is meant: of one that runs, or of one that is started for the purpose."""
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +17,8 @@ POLL_S = 0.02
 START_S = 20.0
 """A microphone may take its time."""
 END_S = 3.0
+TETHER = ("setpriv", "--pdeathsig", "TERM")
+"""util-linux: it ends our own, and its hold on the microphone, even if we are killed."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,9 @@ def _runs(path: Path) -> bool:
     return True
 
 
-def _tether() -> list[str]:
-    """What ends our own, and its hold on the microphone, even if we are killed."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
-
-
 def _own(folder: Path, flags: Sequence[str]) -> Iterator[Attachment]:
     path, log = folder / "socket", folder / "log"
-    command = [*_tether(), sys.executable, "-m", "digitd", "run", *flags, "--sink", f"unix:{path}"]
+    command = [*TETHER, sys.executable, "-m", "digitd", "run", *flags, "--sink", f"unix:{path}"]
     with log.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors) as process:
         try:
             _await(path, process, log)

@@ -38,7 +38,9 @@ def environment_of(folder: Path, given: dict[str, str]) -> dict[str, str]:
 
 def printed_by(script: str, folder: Path, environment: dict[str, str], until: str = "") -> tuple[str, int | None]:
     """What a script prints, and its exit status; None where it was ended because it had printed `until`."""
-    shutil.copy(DEMO, folder / "demo.flac")
+    for place in (folder, folder / "tests" / "data"):  # README's examples are typed in a clone
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DEMO, place / "demo.flac")
     process = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder, env=environment_of(folder, environment), stdin=subprocess.DEVNULL,
