@@ -16,6 +16,7 @@ from digitd.daemon.audio import Samples
 from digitd.daemon.confidence import Calibration
 from digitd.daemon.errors import BundleError, ConfigError
 from digitd.daemon.features import MelSpec, MelSpectrogram
+from digitd.daemon.mode import Mode
 from digitd.daemon.settings import read, setting
 from digitd.daemon.stream_decoder import Decoding, Kind
 from digitd.daemon.stream_features import StreamSpec
@@ -23,9 +24,6 @@ from digitd.models import locate, names
 
 MANIFEST = "manifest.toml"
 GOLDEN = "golden.npz"
-
-Mode = Literal["always", "entry"]
-"""Operating points: `always` (an open microphone, few false digits), `entry` (digits are expected, few misses)."""
 
 
 @dataclass(frozen=True)

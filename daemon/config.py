@@ -4,11 +4,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig
 from digitd.daemon.errors import ConfigError
 from digitd.daemon.log import LogFormat
 from digitd.daemon.metrics import MetricsConfig
+from digitd.daemon.mode import Mode
 from digitd.daemon.origin import COMMAND_LINE, KeyPath, line_numbers, merged, origins
 from digitd.daemon.pipeline import PipelineConfig
 from digitd.daemon.segmenter import SegmenterConfig

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Event as Flag
 from types import FrameType
 
-from digitd.daemon.bundle import Mode
+from digitd.daemon.mode import Mode
 from digitd.daemon.mode_switch import ModeSwitch
 
 logger = logging.getLogger(__name__)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from digitd.daemon.audio import Chunk
-from digitd.daemon.bundle import Bundle, Mode
+from digitd.daemon.bundle import Bundle
 from digitd.daemon.embedding import DigitConfig
 from digitd.daemon.events import Digit, Doubt, Rejected
 from digitd.daemon.glimpse import Lookout
+from digitd.daemon.mode import Mode
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.segmenter import SegmenterConfig
 from digitd.daemon.session import Provider

@@ -1,6 +1,6 @@
 """The operating point that a running daemon is asked for, from outside its own thread."""
 
-from digitd.daemon.bundle import Mode
+from digitd.daemon.mode import Mode
 
 
 class ModeSwitch:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from digitd.daemon.audio import Block, Chunk, Intake
-from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig
 from digitd.daemon.events import Body, Digit, Doubt, End, SourceState, SourceTrouble
 from digitd.daemon.glimpse import LOUDEST_STREAM, LOUDEST_UTTERANCE, Glimpse, Lookout
 from digitd.daemon.listener import Found, Network, listener
+from digitd.daemon.mode import Mode
 from digitd.daemon.segmenter import SegmenterConfig
 from digitd.daemon.signal_watch import SignalWatch
 from digitd.daemon.string_decoder import StringConfig, StringDecoder

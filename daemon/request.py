@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 
-from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import ConfigError
 from digitd.daemon.events import SCHEMA
+from digitd.daemon.mode import Mode
 from digitd.daemon.settings import from_table
 
 MAX_LINE_BYTES = 4096

@@ -8,11 +8,11 @@ import numpy as np
 
 from digitd.daemon.acoustics import Acoustics
 from digitd.daemon.audio import Chunk
-from digitd.daemon.bundle import Mode
 from digitd.daemon.embedding import DigitConfig, EmbeddingGate, Found
 from digitd.daemon.events import Digit, Doubt, Rejected
 from digitd.daemon.front_end import FrontEnd
 from digitd.daemon.glimpse import Lookout
+from digitd.daemon.mode import Mode
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
 from digitd.daemon.spotter import Posteriors, Spotter
 from digitd.daemon.stream_decoder import Candidate, StreamDecoder

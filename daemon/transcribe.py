@@ -13,11 +13,11 @@ from threading import Event as Flag
 from typing import Literal
 
 from digitd.daemon import bundle
-from digitd.daemon.bundle import Mode
 from digitd.daemon.config import DaemonConfig
 from digitd.daemon.errors import AudioError, DigitdError
 from digitd.daemon.events import String, printable
 from digitd.daemon.listener import Network, open_network
+from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
 from digitd.daemon.sources.recording import RecordingSource
 

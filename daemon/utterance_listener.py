@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from digitd.daemon.audio import Chunk
-from digitd.daemon.bundle import Mode
 from digitd.daemon.decoder import IsolatedDecoder
 from digitd.daemon.events import Digit, Rejected
 from digitd.daemon.features import LogMel
 from digitd.daemon.front_end import FrontEnd
 from digitd.daemon.glimpse import Lookout
+from digitd.daemon.mode import Mode
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.segmenter import SegmenterConfig, Utterance
 

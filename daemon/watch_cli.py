@@ -11,11 +11,11 @@ import typing
 from contextlib import suppress
 from pathlib import Path
 
-from digitd.daemon.bundle import Mode
 from digitd.daemon.command import Command
 from digitd.daemon.errors import SinkError
 from digitd.daemon.follower import Follower, connected
 from digitd.daemon.ledger import Ledger
+from digitd.daemon.mode import Mode
 from digitd.daemon.received import Received, received
 from digitd.daemon.sinks.sink import ReaderGone
 from digitd.daemon.sinks.stdout import FORMATS, write_line

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from digitd.daemon.command import Command
 
 if TYPE_CHECKING:
-    from digitd.daemon.bundle import Mode
     from digitd.daemon.config import Composition
+    from digitd.daemon.mode import Mode
     from digitd.daemon.web.live import Live
 
 DEFAULT_PORT = 8310

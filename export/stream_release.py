@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from digitd.daemon import bundle
-from digitd.daemon.bundle import Graph, Manifest, Mode, Thresholds
+from digitd.daemon.bundle import Graph, Manifest, Thresholds
+from digitd.daemon.mode import Mode
 from digitd.daemon.spotter import Spotter
 from digitd.daemon.stream_features import MelStream
 from digitd.export import golden, staging, stream_card, stream_convert, weights

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from digitd.daemon.bundle import Mode
 from digitd.daemon.confidence import SUREST, Calibration
+from digitd.daemon.mode import Mode
 
 MISSED_SHARE: dict[Mode, float] = {"always": 0.02, "entry": 0.005}
 """So many of the validation speakers' right digits a threshold may reject."""

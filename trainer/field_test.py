@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from digitd.daemon.audio import Block
-from digitd.daemon.bundle import Mode, Thresholds
+from digitd.daemon.bundle import Thresholds
 from digitd.daemon.events import Digit, Rejected
 from digitd.daemon.listener import Network
+from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
 from digitd.daemon.spotter import Spotter
 from digitd.daemon.stream_decoder import StreamDecoder

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import ConfigError
+from digitd.daemon.mode import Mode
 from digitd.daemon.settings import read_text
 from digitd.models import locate
 from digitd.trainer.field_test import MODES, S_PER_HOUR, SNRS_DB

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from digitd.daemon.bundle import Mode
 from digitd.daemon.events import Digit
+from digitd.daemon.mode import Mode
 from digitd.daemon.spotter import Spotter
 from digitd.trainer import clips
 from digitd.trainer.compose import Noise, Stream, phrases

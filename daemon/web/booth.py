@@ -11,9 +11,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import AudioError, ConfigError, DigitdError
 from digitd.daemon.listener import Network
+from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import PipelineConfig
 from digitd.daemon.request import refusal
 from digitd.daemon.web.microphone import Note, Opening, told

@@ -13,10 +13,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import ConfigError
 from digitd.daemon.events import SCHEMA, Ready
 from digitd.daemon.glimpse import Glimpse
+from digitd.daemon.mode import Mode
 from digitd.daemon.received import Received
 from digitd.daemon.request import requested
 from digitd.daemon.tap import Outlook, Tap

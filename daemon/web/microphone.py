@@ -7,8 +7,8 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from digitd.daemon.audio import Samples, from_pcm16
-from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import AudioError, ConfigError
+from digitd.daemon.mode import Mode
 from digitd.daemon.settings import from_table, setting
 
 Format = Literal["s16le", "f32le"]

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from digitd.daemon.audio import Block
-from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import AudioError
 from digitd.daemon.events import Body, Ready, Stamp
 from digitd.daemon.listener import Network
+from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
 from digitd.daemon.web.microphone import Opening, Wire
 

@@ -11,9 +11,9 @@ import soxr
 from tqdm import tqdm
 
 from digitd.daemon.audio import Block, Chunk, Intake, Samples
-from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import ExportError
 from digitd.daemon.front_end import FrontEnd
+from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import PipelineConfig
 from digitd.daemon.session import open_session
 from digitd.daemon.spotter import NEXT_STATE, STATE, Spotter

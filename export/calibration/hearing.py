@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from digitd.daemon.audio import Block, Samples
-from digitd.daemon.bundle import Mode, Thresholds
+from digitd.daemon.bundle import Thresholds
 from digitd.daemon.events import Digit
 from digitd.daemon.listener import Network, open_network
+from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
 from digitd.export.calibration.share import Share
 from digitd.export.calibration.take import Take

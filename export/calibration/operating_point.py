@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from json import JSONDecodeError
 from typing import Any
 
-from digitd.daemon.bundle import Bundle, Mode, Thresholds
+from digitd.daemon.bundle import Bundle, Thresholds
 from digitd.daemon.listener import Network
+from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import PipelineConfig
 from digitd.export.calibration.hearing import MODES, at, hear, share
 from digitd.export.calibration.take import Take

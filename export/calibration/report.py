@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from digitd.daemon.bundle import Bundle, Mode, Thresholds
+from digitd.daemon.bundle import Bundle, Thresholds
+from digitd.daemon.mode import Mode
 from digitd.export.calibration.adaptation import Comparison
 from digitd.export.calibration.hearing import MODES, Heard, share
 from digitd.export.calibration.operating_point import cost_at, costs

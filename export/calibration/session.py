@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digitd.daemon.audio import Samples
-from digitd.daemon.bundle import Mode, Thresholds
+from digitd.daemon.bundle import Thresholds
 from digitd.daemon.config import DaemonConfig, compose
 from digitd.daemon.errors import ConfigError, ExportError
 from digitd.daemon.listener import Network, open_network
+from digitd.daemon.mode import Mode
 from digitd.daemon.spotter import Spotter
 from digitd.export.calibration import gain, level, model_setting, operating_point, report, take
 from digitd.export.calibration import personal_bundle as personal

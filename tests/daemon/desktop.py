@@ -1,6 +1,8 @@
 """What the tests of `digitd type` share: displays without a screen, text fields on them, and the command itself."""
 
+import array
 import ctypes
+import fcntl
 import json
 import os
 import pwd
@@ -10,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -241,6 +244,15 @@ class Speaker:
     def send(self, *bodies: Body) -> None:
         """Events, at once."""
         self.client.sendall(b"".join(map(self._line, bodies)))
+
+    def is_heard(self) -> None:
+        """Wait until the reader has taken all that was sent."""
+        wait_for(lambda: not self._unread_bytes(), "reading")
+
+    def _unread_bytes(self) -> int:
+        unread = array.array("i", [0])
+        fcntl.ioctl(self.client, termios.TIOCOUTQ, unread)
+        return unread[0]
 
     def send_late(self, body: Body, age_s: float) -> None:
         """An event of so long ago."""

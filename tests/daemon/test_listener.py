@@ -15,10 +15,10 @@ from tests.conftest import DEMO_DIGITS
 from digitd import models
 from digitd.daemon import bundle
 from digitd.daemon.audio import Block, Samples
-from digitd.daemon.bundle import Mode
 from digitd.daemon.errors import BundleError
 from digitd.daemon.events import Body, Digit, Rejected, SourceState, String
 from digitd.daemon.listener import open_network
+from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.spotter import Spotter, SpotterStream

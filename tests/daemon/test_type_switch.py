@@ -62,6 +62,8 @@ def test_it_is_paused_and_resumed_by_command_and_by_signal(speaker: Speaker, typ
     running.process.send_signal(signal.SIGUSR1)
     assert running.told() == "paused (SIGUSR1)"
     speaker.say("4")
+    speaker.is_heard()
+    assert running.says_nothing(0.3)
     running.process.send_signal(signal.SIGUSR1)
     assert running.told() == "typing again (SIGUSR1)"
     speaker.send(digit("5"), digit("6"), string("56"), End(1.0))
