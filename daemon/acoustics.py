@@ -1,6 +1,6 @@
-"""Samples of a stream -> mel frames and posteriors: of what has come already, all at once."""
+"""Samples -> mel frames and posteriors: of what has come already, all at once; of many streams, together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -27,18 +27,22 @@ class Acoustics:
         self.heard_outputs = 0
         """So many answers were asked for."""
         self._waiting: list[Samples] = []  # not computed
+        self._waiting_samples = 0
+        self._nothing = np.zeros(0, np.float32)
         self._frames = np.zeros((0, spec.n_mels), np.float32)  # computed, and not asked for
         self._posteriors = self._stream.push(self._frames)
 
     def take_in(self, pieces: Sequence[Samples]) -> None:
         """The next samples, each piece float32 [n_samples]."""
         self._waiting += pieces
-        self.taken_samples += sum(map(len, pieces))
+        n_samples = sum(map(len, pieces))
+        self._waiting_samples += n_samples
+        self.taken_samples += n_samples
 
     def hear(self, n_outputs: int) -> tuple[MelFrames, Posteriors]:
         """The next n_outputs, which are complete with what was taken in, and the frames that they are answers to."""
         if len(self._posteriors) < n_outputs:
-            self._compute()
+            self.compute([self])
         n_frames = n_outputs * self._frames_per_output
         frames, self._frames = self._frames[:n_frames], self._frames[n_frames:]
         posteriors, self._posteriors = self._posteriors[:n_outputs], self._posteriors[n_outputs:]
@@ -48,19 +52,41 @@ class Acoustics:
     def flush(self, n_frames: int) -> Posteriors:
         """The outputs that were not asked for, and those of n_frames of silence after the end."""
         _, due = self.hear(self.taken_samples // self.output_samples - self.heard_outputs)
-        rest = self._mel.push(self._joined())
+        rest = self._mel.push(self._pop(self._waiting_samples))
         after = self._stream.push(np.concatenate([rest, np.zeros((n_frames, rest.shape[1]), np.float32)]))
         self.heard_outputs += len(after)
         return np.concatenate([due, after])
 
-    def _compute(self) -> None:
-        waiting = self._joined()
-        whole = len(waiting) // self.output_samples * self.output_samples
-        frames = self._mel.push(waiting[:whole])
-        self._waiting = [waiting[whole:]]
-        self._frames = np.concatenate([self._frames, frames])
-        self._posteriors = np.concatenate([self._posteriors, self._stream.push(frames)])
+    @property
+    def lacks(self) -> bool:
+        """Whether something has come that outputs can be computed of."""
+        return self._waiting_samples >= self.output_samples
 
-    def _joined(self) -> Samples:
-        waiting, self._waiting = self._waiting, []
-        return np.concatenate(waiting) if waiting else np.zeros(0, np.float32)
+    @staticmethod
+    def compute(acoustics: Iterable["Acoustics"]) -> None:
+        """All outputs of some streams of one network, those of streams from which as much has come in one call."""
+        alike: dict[int, list[Acoustics]] = {}
+        for each in acoustics:
+            alike.setdefault(each._waiting_samples // each.output_samples, []).append(each)
+        for n_outputs, together in alike.items():
+            if n_outputs:
+                _compute_together(together, n_outputs)
+
+    def _pop(self, n_samples: int) -> Samples:
+        """So many of those that wait."""
+        waiting = self._waiting[0] if len(self._waiting) == 1 else np.concatenate([self._nothing, *self._waiting])
+        self._waiting = [waiting[n_samples:]] if n_samples < len(waiting) else []
+        self._waiting_samples -= n_samples
+        return waiting[:n_samples]
+
+    def _add(self, frames: MelFrames, posteriors: Posteriors) -> None:
+        self._frames = np.concatenate([self._frames, frames]) if len(self._frames) else frames
+        self._posteriors = np.concatenate([self._posteriors, posteriors]) if len(self._posteriors) else posteriors
+
+
+def _compute_together(together: Sequence[Acoustics], n_outputs: int) -> None:
+    pieces = [each._pop(n_outputs * each.output_samples) for each in together]
+    frames = MelStream.push_together([each._mel for each in together], pieces)
+    posteriors = SpotterStream.push_together([each._stream for each in together], frames)
+    for each, its_frames, its_posteriors in zip(together, frames, posteriors, strict=True):
+        each._add(its_frames, its_posteriors)

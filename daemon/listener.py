@@ -1,8 +1,9 @@
 """Chunks -> what was found in them: by a network that hears whole utterances, or by one that listens all the time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from digitd.daemon.acoustics import Acoustics
 from digitd.daemon.audio import Chunk
 from digitd.daemon.bundle import Bundle
 from digitd.daemon.embedding import DigitConfig
@@ -33,6 +34,10 @@ def open_network(bundle: Bundle, provider: Provider = "auto") -> Network:
 class Listener(Protocol):
     """What the pipeline asks of either kind."""
 
+    def foresee(self, chunks: Sequence[Chunk]) -> Acoustics | None:
+        """What is to be computed before these are pushed, where it can be with other streams'; else None."""
+        ...
+
     def push(self, chunk: Chunk) -> Iterator[Found]:
         """What `chunk` brings to light."""
         ...
@@ -47,6 +52,11 @@ class Listener(Protocol):
 
     def switch(self, mode: Mode) -> None:
         """Go by the threshold of `mode` from here on, for what is open too."""
+        ...
+
+    @property
+    def rests(self) -> bool:
+        """Whether the room has been quiet for a while, and nobody looks on."""
         ...
 
     @property

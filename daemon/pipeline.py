@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from digitd.daemon.acoustics import Acoustics
 from digitd.daemon.audio import Block, Chunk, Intake
 from digitd.daemon.embedding import DigitConfig
+from digitd.daemon.errors import AudioError
 from digitd.daemon.events import Body, Digit, Doubt, End, SourceState, SourceTrouble
 from digitd.daemon.glimpse import LOUDEST_STREAM, LOUDEST_UTTERANCE, Glimpse, Lookout
 from digitd.daemon.listener import Found, Network, listener
@@ -33,6 +35,8 @@ class Pipeline:
         self._watch = SignalWatch()
         self._taken_in_s = 0.0
         self._lookout: Lookout | None = None
+        self._foreseen: list[Chunk] = []
+        self._trouble: AudioError | None = None
         self._begin(config)
         self._fresh = False
 
@@ -68,6 +72,11 @@ class Pipeline:
         """What was heard since the last one, where somebody looks on and enough was."""
         return None if self._lookout is None else self._lookout.glimpse(self._taken_in_s, clipping=self._watch.clipping)
 
+    @property
+    def rests(self) -> bool:
+        """Whether the room has been quiet for a while, and nobody looks on."""
+        return self._listener.rests
+
     def check(self, config: PipelineConfig) -> None:
         """Raises ConfigError where settings need what is not installed."""
         StringDecoder(config.string)
@@ -100,6 +109,27 @@ class Pipeline:
         """
         for chunk in self._intake.push(block):
             yield from self._hear(chunk)
+
+    def foresee(self, block: Block) -> Acoustics | None:
+        """What is to be computed before `heard`, where it can be with other streams'; else None."""
+        self._foreseen, self._trouble = [], None
+        try:
+            for chunk in self._intake.push(block):
+                self._foreseen.append(chunk)
+        except AudioError as error:
+            self._trouble = error
+        return None if self._fresh else self._listener.foresee(self._foreseen)
+
+    def heard(self) -> Iterator[Body]:
+        """What the block that was foreseen brings to light.
+
+        Raises:
+            AudioError: as `push`.
+        """
+        for chunk in self._foreseen:
+            yield from self._hear(chunk)
+        if self._trouble:
+            raise self._trouble
 
     def finish(self) -> Iterator[Body]:
         """Everything pending, and the end."""

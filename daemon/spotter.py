@@ -1,5 +1,7 @@
 """Mel frames of a stream -> posteriors of what has just been said, each frame computed once."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,8 @@ NEXT_STATE = "next_state"
 """Names in the graph of what one step leaves to the next."""
 
 Posteriors = NDArray[np.float32]
-"""float32 [n_outputs, n_labels + 1]: of each digit that it has just ended, and last that none has."""
+"""float32 [n_outputs, n_labels + 1]: of each digit that it has just ended, and last that none has. Of some streams
+together [n_streams, n_outputs, n_labels + 1]."""
 
 
 class Spotter:
@@ -42,19 +45,27 @@ class Spotter:
         """The state before a stream, float32 [1, state_size]."""
         return np.zeros((1, self.spec.state_size), np.float32)
 
-    def step(self, frames: MelFrames, state: NDArray[np.float32]) -> tuple[Posteriors, NDArray[np.float32]]:
-        """Posteriors of the next frames, a multiple of frames_per_output, and the next state."""
-        posteriors, next_state = self.session.run([self._graph.output, NEXT_STATE], self._feeds(frames, state))
-        return posteriors[0], next_state
+    def step(self, frames: MelFrames, states: NDArray[np.float32]) -> tuple[Posteriors, NDArray[np.float32]]:
+        """Posteriors of the next frames of some streams, and their next states.
 
-    def _feeds(self, frames: MelFrames, state: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        return {self._graph.input: frames[np.newaxis], STATE: state}
+        Args:
+            frames: float32 [n_streams, n_frames, n_mels], n_frames a multiple of frames_per_output.
+            states: float32 [n_streams, state_size].
+
+        Returns:
+            float32 [n_streams, n_outputs, n_labels + 1], and float32 [n_streams, state_size].
+        """
+        posteriors, next_states = self.session.run([self._graph.output, NEXT_STATE], self._feeds(frames, states))
+        return posteriors, next_states
+
+    def _feeds(self, frames: MelFrames, states: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        return {self._graph.input: frames, STATE: states}
 
     def _prove(self) -> None:
         """Reproduce the golden vector, features and posteriors."""
         golden, session = self.bundle.golden, self.session
         session.compare_features(MelStream(self.spec).push(golden.samples), golden.features)
-        feeds = self._feeds(golden.features, self.silence())
+        feeds = self._feeds(golden.features[np.newaxis], self.silence())
         posteriors = session.prove([self._graph.output, NEXT_STATE], feeds)[0][0]
         if len(golden.features) != self.spec.frames_per_output * len(posteriors):
             raise BundleError(
@@ -80,5 +91,23 @@ class SpotterStream:
         if not whole:
             return np.zeros((0, len(self._spotter.bundle.manifest.labels) + 1), np.float32)
         step, self._waiting = self._waiting[:whole], self._waiting[whole:]
-        posteriors, self._state = self._spotter.step(step, self._state)
+        posteriors: Posteriors = self.push_together([self], step[np.newaxis])[0]
+        return posteriors
+
+    @staticmethod
+    def push_together(streams: Sequence["SpotterStream"], frames: MelFrames) -> Posteriors:
+        """The outputs of some streams of one spotter at once, none of which holds a part of an output.
+
+        Args:
+            streams: n_streams of them.
+            frames: float32 [n_streams, n_frames, n_mels], n_frames a multiple of frames_per_output.
+
+        Returns:
+            float32 [n_streams, n_outputs, n_labels + 1].
+        """
+        alone = len(streams) == 1
+        states = streams[0]._state if alone else np.concatenate([stream._state for stream in streams])
+        posteriors, states = streams[0]._spotter.step(frames, states)
+        for n, stream in enumerate(streams):
+            stream._state = states if alone else states[n : n + 1].copy()  # not the whole round's
         return posteriors

@@ -1,5 +1,7 @@
 """A stream of samples -> mel frames, each computed once: what a network that hears a stream is shown."""
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,9 @@ from digitd.daemon.settings import setting
 from digitd.daemon.vad import RATES_HZ
 
 MelFrames = NDArray[np.float32]
-"""float32 [n_frames, n_mels]."""
+"""float32 [n_frames, n_mels]; of some streams together [n_streams, n_frames, n_mels]."""
+MelLevels = NDArray[np.float64]
+"""float64 [n_streams, n_mels]: how loud each band has been lately."""
 
 
 BLOCK_FRAMES = 64
@@ -55,12 +59,68 @@ class StreamSpec:
             )
 
 
-class MelStream:
-    """Frames of one stream, each made of the n_fft samples that end with its hop.
+class MelBank:
+    """Windows, bands and smoothing of a spec: what all streams share.
 
     Each band is divided by its own running level and compressed: per-channel energy normalisation (Wang and others,
     "Trainable frontend for robust and far-field keyword spotting", 2017). It needs no look ahead, evens out loudness
     and lets steady noise fade.
+    """
+
+    def __init__(self, spec: StreamSpec, warp: float) -> None:
+        self.spec = spec
+        self._window = np.hanning(spec.n_fft + 1)[:-1].astype(np.float32)
+        self._filters = mel_filters(spec, warp).T.copy()
+        steps = np.arange(BLOCK_FRAMES)
+        kept = 1 - spec.smoothing
+        self._decay = kept ** (steps + 1)[:, np.newaxis]
+        self._smooth = np.tril(spec.smoothing * kept ** np.maximum(steps[:, np.newaxis] - steps, 0))
+
+    def frames(self, samples: Samples, levels: MelLevels) -> tuple[MelFrames, MelLevels]:
+        """Mel frames of some streams, as many of each, and the bands' running levels after them.
+
+        Args:
+            samples: float32 [n_streams, n_samples], with the n_fft - hop_samples that are past.
+            levels: float64 [n_streams, n_mels]; NaN before the first frame of a stream.
+
+        Returns:
+            float32 [n_streams, n_frames, n_mels], and float64 [n_streams, n_mels].
+        """
+        spec = self.spec
+        n_streams, n_samples = samples.shape
+        n_frames = (n_samples - spec.n_fft) // spec.hop_samples + 1
+        of_stream, of_sample = samples.strides  # `sliding_window_view` would cost as much as the spectrum
+        windows = np.lib.stride_tricks.as_strided(
+            samples,
+            (n_streams, n_frames, spec.n_fft),
+            (of_stream, spec.hop_samples * of_sample, of_sample),
+            writeable=False,
+        )
+        spectrum = np.fft.rfft(windows * self._window)
+        power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ self._filters
+        blocks = []
+        for begin in range(0, n_frames, BLOCK_FRAMES):
+            block, levels = self._normalised(power[:, begin : begin + BLOCK_FRAMES], levels)
+            blocks.append(block)
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1), levels
+
+    def _normalised(self, power: MelFrames, before: MelLevels) -> tuple[MelFrames, MelLevels]:
+        """Of at most BLOCK_FRAMES frames of each stream: the running levels of all are one matrix product."""
+        spec, n = self.spec, power.shape[1]
+        before = np.where(np.isnan(before), power[:, 0], before)
+        levels = self._decay[:n] * before[:, np.newaxis] + self._smooth[:n, :n] @ power
+        compressed = (power / (spec.floor + levels) ** spec.gain + spec.offset) ** spec.exponent
+        return np.asarray(compressed - spec.offset**spec.exponent, np.float32), levels[:, -1]
+
+
+@functools.lru_cache(maxsize=4)
+def _bank(spec: StreamSpec, warp: float) -> MelBank:
+    """One for many streams: its tables are larger than all else that a stream holds of features."""
+    return MelBank(spec, warp)
+
+
+class MelStream:
+    """Frames of one stream, each made of the n_fft samples that end with its hop.
 
     Args:
         spec: what the network sees.
@@ -68,37 +128,40 @@ class MelStream:
     """
 
     def __init__(self, spec: StreamSpec, warp: float = 1.0) -> None:
-        self._spec = spec
-        self._window = np.hanning(spec.n_fft + 1)[:-1].astype(np.float32)
-        self._filters = mel_filters(spec, warp).T.copy()
+        self._bank = _bank(spec, warp)
         self._past = np.zeros(spec.n_fft - spec.hop_samples, np.float32)
-        self._level: NDArray[np.float64] | None = None
-        steps = np.arange(BLOCK_FRAMES)
-        kept = 1 - spec.smoothing
-        self._decay = kept ** (steps + 1)[:, np.newaxis]
-        self._smooth = np.tril(spec.smoothing * kept ** np.maximum(steps[:, np.newaxis] - steps, 0))
+        self._levels = np.full(spec.n_mels, np.nan)
 
     def push(self, samples: Samples) -> MelFrames:
         """The frames that are complete with float32 [n_samples]."""
-        spec = self._spec
+        spec = self._bank.spec
         waiting = np.concatenate([self._past, samples])
-        n_frames = max(0, (len(waiting) - spec.n_fft) // spec.hop_samples + 1)
-        self._past = waiting[n_frames * spec.hop_samples :]
-        if not n_frames:
+        if len(waiting) < spec.n_fft:
+            self._past = waiting
             return np.zeros((0, spec.n_mels), np.float32)
-        step = waiting.strides[0]  # `sliding_window_view` would cost as much as the spectrum
-        frames = np.lib.stride_tricks.as_strided(
-            waiting, (n_frames, spec.n_fft), (spec.hop_samples * step, step), writeable=False
-        )
-        spectrum = np.fft.rfft(frames * self._window, axis=1)
-        power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ self._filters
-        return np.concatenate([self._normalised(power[n : n + BLOCK_FRAMES]) for n in range(0, n_frames, BLOCK_FRAMES)])
+        frames: MelFrames = self._take([self], waiting[np.newaxis])[0]
+        return frames
 
-    def _normalised(self, power: MelFrames) -> MelFrames:
-        """Of at most BLOCK_FRAMES frames: the running levels of all are one matrix product."""
-        spec, n = self._spec, len(power)
-        before = power[0].astype(np.float64) if self._level is None else self._level
-        levels = self._decay[:n] * before + self._smooth[:n, :n] @ power
-        self._level = levels[-1]
-        compressed = (power / (spec.floor + levels) ** spec.gain + spec.offset) ** spec.exponent
-        return np.asarray(compressed - spec.offset**spec.exponent, np.float32)
+    @classmethod
+    def push_together(cls, streams: Sequence["MelStream"], samples: Sequence[Samples]) -> MelFrames:
+        """Frames of some streams at once, which have heard and now hear whole hops, as many of each.
+
+        Args:
+            streams: of one spec.
+            samples: float32 [n_samples], at least a hop, of each.
+
+        Returns:
+            float32 [n_streams, n_frames, n_mels].
+        """
+        pairs = zip(streams, samples, strict=True)
+        return cls._take(streams, np.stack([np.concatenate([stream._past, piece]) for stream, piece in pairs]))
+
+    @staticmethod
+    def _take(streams: Sequence["MelStream"], waiting: Samples) -> MelFrames:
+        bank = streams[0]._bank
+        frames, levels = bank.frames(waiting, np.stack([stream._levels for stream in streams]))
+        for stream, rest, level in zip(
+            streams, waiting[:, frames.shape[1] * bank.spec.hop_samples :], levels, strict=True
+        ):
+            stream._past, stream._levels = rest.copy(), level.copy()  # not the whole round's
+        return frames

@@ -1,7 +1,7 @@
 """Chunks -> digits, by a network that listens all the time."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +62,7 @@ class StreamListener:
         self._doubt: Candidate | None = None
         self._start_sample, self._heard_outputs = sample, 0
         self._speech_sample = sample  # where speech was last
+        self._rests = False  # whether the room is quiet, and is heard in larger pieces
 
     @property
     def _heard_s(self) -> float:
@@ -75,6 +76,11 @@ class StreamListener:
         waiting_s = min((self._start_s(utterance) for utterance in self._utterances), default=speech_s)
         return max(min(speech_s, waiting_s, self._heard_s), self._heard_s - BUSY_S)
 
+    @property
+    def rests(self) -> bool:
+        """Whether nothing was said for QUIET_AFTER_S, and none looks on."""
+        return self._rests
+
     def switch(self, mode: Mode) -> None:
         """From the next output on."""
         self._threshold = self._decoder.threshold = self._spotter.bundle.manifest.thresholds.of(mode)
@@ -84,6 +90,16 @@ class StreamListener:
         """Also in a quiet room it then hears at once."""
         self._front_end.lookout = lookout
 
+    def foresee(self, chunks: Sequence[Chunk]) -> Acoustics | None:
+        """What is to be computed before these are pushed, where it can be with other streams'; else None."""
+        for chunk in chunks:
+            if chunk.fresh:
+                break
+            self._take_in(chunk)
+        taken_outputs = self._acoustics.taken_samples // self._acoustics.output_samples
+        due = taken_outputs - self._heard_outputs >= (self._batch_outputs if self._rests else 1)
+        return self._acoustics if due and self._acoustics.lacks else None
+
     def push(self, chunk: Chunk) -> Iterator[Digit | Rejected | Doubt]:
         """Digits that have ended, and speech that was none."""
         if chunk.fresh:
@@ -91,15 +107,20 @@ class StreamListener:
         self._taken_in_s = chunk.taken_in_s
         self._utterances.extend(self._front_end.push(chunk))
         self._span.push(chunk.samples)
+        self._take_in(chunk)
         end_sample = chunk.start_sample + len(chunk.samples)
-        if end_sample - self._start_sample > self._acoustics.taken_samples:
-            self._acoustics.take_in([chunk.samples, *chunk.ahead])
+        self._rests = self._is_quiet(end_sample)
         due = (end_sample - self._start_sample) // self._acoustics.output_samples - self._heard_outputs
-        if due >= (self._batch_outputs if self._is_quiet(end_sample) else 1):
+        if due >= (self._batch_outputs if self._rests else 1):
             frames, posteriors = self._acoustics.hear(due)
             if self._front_end.lookout:
                 self._front_end.lookout.see(frames)
             yield from self._hear(posteriors)
+
+    def _take_in(self, chunk: Chunk) -> None:
+        """A chunk, with what has come behind it, unless it came ahead with one before."""
+        if chunk.start_sample + len(chunk.samples) - self._start_sample > self._acoustics.taken_samples:
+            self._acoustics.take_in([chunk.samples, *chunk.ahead])
 
     def _is_quiet(self, sample: int) -> bool:
         """Whether nothing was said for QUIET_AFTER_S before `sample`, where taking in ended, and none looks on."""

@@ -1,6 +1,6 @@
 """Chunks -> digits, by a network that hears whole utterances: each stretch of speech is one digit, or none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -31,6 +31,14 @@ class UtteranceListener:
     def quiet_until_s(self) -> float:
         """Where the open utterance, or what may become one, begins; else how far the stream was heard."""
         return self._front_end.quiet_until_sample / self._rate_hz
+
+    @property
+    def rests(self) -> bool:
+        """Never: the network runs for words alone."""
+        return False
+
+    def foresee(self, _chunks: Sequence[Chunk]) -> None:
+        """Nothing: utterances end one by one."""
 
     def switch(self, mode: Mode) -> None:
         """For the utterance that is open too."""

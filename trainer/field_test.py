@@ -19,7 +19,7 @@ from digitd.daemon.events import Digit, Rejected
 from digitd.daemon.listener import Network
 from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
-from digitd.daemon.spotter import Spotter
+from digitd.daemon.spotter import Spotter, SpotterStream
 from digitd.daemon.stream_decoder import StreamDecoder
 from digitd.daemon.stream_features import MelStream
 from digitd.trainer.compose import Noise, Stream, isolated, noises, spoken
@@ -157,13 +157,11 @@ class Outputs:
 
     def __init__(self, spotter: Spotter, stream: Stream) -> None:
         spec = spotter.spec
-        frames, state = MelStream(spec).push(stream.samples), spotter.silence()
+        frames, answers = MelStream(spec).push(stream.samples), SpotterStream(spotter)
         length = self.STEP_OUTPUTS * spec.frames_per_output
-        whole = len(frames) // spec.frames_per_output * spec.frames_per_output
         self._manifest, self._stream, self._posteriors = spotter.bundle.manifest, stream, []
-        for begin in range(0, whole, length):
-            posteriors, state = spotter.step(frames[begin : min(begin + length, whole)], state)
-            self._posteriors += list(posteriors)
+        for begin in range(0, len(frames), length):
+            self._posteriors += list(answers.push(frames[begin : begin + length]))
         self._output_s = spec.frames_per_output * spec.hop_samples / spec.sample_rate_hz
 
     def digits(self, threshold: float) -> list[Digit]:

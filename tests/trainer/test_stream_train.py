@@ -141,8 +141,8 @@ def test_a_released_bundle_hears_a_stream(digitd: Digitd, trained: Path, tmp_pat
     )
     spotter = Spotter(bundle.load(str(released)), "cpu")
     golden = spotter.bundle.golden
-    posteriors, _ = spotter.step(golden.features, spotter.silence())
-    np.testing.assert_allclose(posteriors, golden.posteriors, atol=1e-4)
+    posteriors, _ = spotter.step(golden.features[np.newaxis], spotter.silence())
+    np.testing.assert_allclose(posteriors[0], golden.posteriors, atol=1e-4)
     thresholds = spotter.bundle.manifest.thresholds
     assert 0 < thresholds.entry <= thresholds.always <= 1
     assert spotter.bundle.manifest.kind == "connected"
