@@ -18,8 +18,10 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="a digitd.toml")
     parser.add_argument(
         "--source",
+        action="append",
         metavar="SPEC",
-        help="mic (default), mic:NAME, - (raw s16le on stdin), or a WAV or FLAC file",
+        help="mic (default), mic:NAME, - (raw s16le on stdin), a WAV or FLAC file, or unix:PATH, a socket that streams "
+        "come over; several are heard at once",
     )
     parser.add_argument("--rate", type=int, metavar="HZ", help="rate of raw samples on stdin (default 16000)")
     parser.add_argument("--channels", type=int, metavar="N", help="channels of raw samples on stdin (default 1)")
@@ -28,10 +30,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         "--sink",
         action="append",
         metavar="SPEC",
-        help="stdout:text (default), stdout:strings, stdout:jsonl, unix:PATH, exec:COMMAND; may be given again",
+        help="stdout:text (default), stdout:strings, stdout:jsonl, unix:PATH, exec:COMMAND, "
+        "mqtt://[USER@]HOST[:PORT]/TOPIC (mqtts: with TLS); may be given again",
     )
     parser.add_argument("--model", metavar="NAME|DIR", help=f"a bundle (default {models.DEFAULT_MODEL})")
-    parser.add_argument("--provider", metavar="PROVIDER", help="auto (default), cpu or cuda")
+    parser.add_argument("--provider", metavar="PROVIDER", help="auto (default), cpu, cuda or kserve:URL")
     parser.add_argument(
         "--mode", metavar="MODE", help="always (default: an open microphone) or entry (digits are expected)"
     )
@@ -43,19 +46,18 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def given_flags(arguments: argparse.Namespace) -> dict[str, Any]:
     """The command line as a table like digitd.toml's, of the flags that were given."""
+    sound = {"rate_hz": arguments.rate, "channels": arguments.channels, "pace": arguments.pace}
+    specs = arguments.source or [None]
+    sources = [_given({"spec": spec, **sound}) for spec in specs]
     table: dict[str, Any] = {
-        "source": {
-            "spec": arguments.source,
-            "rate_hz": arguments.rate,
-            "channels": arguments.channels,
-            "pace": arguments.pace,
-        },
+        "source": sources[0] if len(sources) == 1 else None,
+        "sources": sources if len(sources) > 1 else None,
         "model": {"name": arguments.model, "mode": arguments.mode, "provider": arguments.provider},
         "sinks": arguments.sink,
         "secret": arguments.secret,
         "log_level": arguments.log_level,
     }
-    return {key: value for key, value in _given(table).items() if value != {}}
+    return {key: value for key, value in _given(table).items() if value not in ({}, None)}
 
 
 def _given(table: dict[str, Any]) -> dict[str, Any]:
@@ -68,14 +70,18 @@ def _run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGUSR1, signal.SIGHUP) if arguments.config else (signal.SIGUSR1,):
         signal.signal(number, signal.SIG_IGN)  # it would end the process until the service heeds it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's products are too small to share between cores
-    from digitd.daemon import log
-    from digitd.daemon.config import compose
-    from digitd.daemon.service import serve
+    from digitd.daemon.sources.program import started_ahead
 
-    read = partial(compose, arguments.config, given_flags(arguments))
-    config = read()
-    log.begin(config.log_level, config.log_format)
-    serve(config, read if arguments.config else None)
+    flags = given_flags(arguments)
+    with started_ahead(flags, arguments.config):  # the capture program loads on another core while this does
+        from digitd.daemon import log
+        from digitd.daemon.config import compose
+        from digitd.daemon.service import serve
+
+        read = partial(compose, arguments.config, flags)
+        config = read()
+        log.begin(config.log_level, config.log_format)
+        serve(config, read if arguments.config else None)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,12 @@ def diagnose(host: Host, file: Path | None, flags: dict[str, Any]) -> Iterator[F
     except ConfigError as error:
         for problem in str(error).splitlines():
             yield fail("configuration", problem, "mend it; what follows is checked with the defaults")
-    by_microphone = config.source.spec == "mic" or config.source.spec.startswith("mic:")
-    checks = (_HEARING if by_microphone else {"source": source.examine}) | _REST
-    for what, check in checks.items():
+    for each in config.heard:
+        one = replace(config, source=each, sources=None)
+        by_microphone = each.spec == "mic" or each.spec.startswith("mic:")
+        for what, check in (_HEARING if by_microphone else {"source": source.examine}).items():
+            yield from _in_isolation(what, check(host, one))
+    for what, check in _REST.items():
         yield from _in_isolation(what, check(host, config))
 
 

@@ -65,13 +65,13 @@ def _flags(arguments: argparse.Namespace) -> list[str]:
     from digitd.daemon.config import composition
 
     composed = composition(arguments.config, given_flags(arguments))
-    spec = composed.config.source.spec
-    if spec == "-":
+    specs = [source.spec for source in composed.config.heard]
+    if "-" in specs:
         raise ConfigError(
             "source '-': standard input is the keyboard of the view; give the sound to "
             "`digitd run --source - --sink unix:PATH`, and look at that with `digitd listen PATH`"
         )
-    if not spec.startswith("mic") and "pace" not in composed.origins.get("source", {}):
+    if not specs[0].startswith("mic") and "pace" not in composed.origins.get("source", {}):
         given["pace"] = "realtime"
     if arguments.secret:
         given["secret"] = True

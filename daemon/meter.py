@@ -4,7 +4,7 @@ from digitd.daemon.config import DaemonConfig
 from digitd.daemon.events import Body
 from digitd.daemon.listener import Network
 from digitd.daemon.outlets import Outlets
-from digitd.daemon.sources.source import Source
+from digitd.daemon.studio import Studio
 
 
 class Meter:
@@ -15,7 +15,7 @@ class Meter:
         SinkError: the place cannot be had.
     """
 
-    def __init__(self, config: DaemonConfig, network: Network, source: Source) -> None:
+    def __init__(self, config: DaemonConfig, network: Network, studio: Studio) -> None:
         self._metrics = self._server = None
         self._session = network.session
         self._runs, self._run_s = self._session.runs, self._session.run_s
@@ -25,7 +25,8 @@ class Meter:
         from digitd.daemon.metrics_server import MetricsServer
 
         self._metrics = Metrics(config.secret)
-        self._metrics.depth("source_waiting_seconds", lambda: source.waiting_s)
+        self._metrics.depth("source_waiting_seconds", lambda: studio.waiting_s)
+        self._metrics.depth("streams", lambda: len(studio.streams))
         self._server = MetricsServer(config.metrics, self._metrics)
 
     def watch(self, outlets: Outlets) -> None:

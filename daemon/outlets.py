@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from digitd.daemon.errors import SinkError
-from digitd.daemon.events import Event, Ready
+from digitd.daemon.events import End, Event, Ready
 from digitd.daemon.sinks.sink import ReaderGone, Sink, Surroundings, Window, open_sink
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ class Outlets:
 
     def __init__(self, specs: Sequence[str], surroundings: Surroundings) -> None:
         self._surroundings = surroundings
-        self._ready: Event | None = None
+        self._ready: dict[str, Event] = {}  # the latest of each stream
         self._sinks: dict[str, Sink] = {}
         self._sinks.update(self._opened(specs))
         if surroundings.handed_over:
@@ -53,7 +53,9 @@ class Outlets:
             SinkError: an event cannot be written.
         """
         if isinstance(event.body, Ready):
-            self._ready = event
+            self._ready[event.stream] = event
+        elif isinstance(event.body, End):
+            self._ready.pop(event.stream, None)
         for spec, sink in list(self._sinks.items()):
             try:
                 sink.publish(event)
@@ -94,8 +96,8 @@ class Outlets:
             for spec in specs:
                 opened[spec] = open_sink(spec, self._surroundings)
                 stack.callback(opened[spec].close)
-                if self._ready:
-                    with suppress(ReaderGone):  # the next event tells it again
-                        opened[spec].publish(self._ready)
+                with suppress(ReaderGone):  # the next event tells it again
+                    for ready in self._ready.values():
+                        opened[spec].publish(ready)
             stack.pop_all()
         return opened

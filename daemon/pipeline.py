@@ -77,10 +77,6 @@ class Pipeline:
         """Whether the room has been quiet for a while, and nobody looks on."""
         return self._listener.rests
 
-    def check(self, config: PipelineConfig) -> None:
-        """Raises ConfigError where settings need what is not installed."""
-        StringDecoder(config.string)
-
     def reconfigure(self, config: PipelineConfig) -> Iterator[Body]:
         """Go by other, checked settings from the next live chunk on; the present ones decide what is open."""
         yield from self._decide()

@@ -18,6 +18,9 @@ def examine(_host: Host, config: DaemonConfig) -> Iterator[Finding]:
     if spec == "-":
         yield ok(WHAT, f"raw s16le of {config.source.rate_hz} Hz on standard input; no microphone is looked at")
         return
+    if config.source.callers:
+        yield ok(WHAT, f"streams come over {config.source.callers}; no microphone is looked at")
+        return
     if os.path.lexists(spec) and not Path(spec).is_file():
         yield ok(WHAT, f"{spec} is no plain file and is left unread; no microphone is looked at")
         return

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from digitd.daemon.errors import ConfigError, SinkError
-from digitd.daemon.events import Event, Ready
+from digitd.daemon.events import End, Event, Ready
 from digitd.daemon.request import Lines, Request, refusal, requested
 from digitd.daemon.sinks.sink import Backlog, Surroundings
 
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class UnixSocketSink:
-    """Serves events as JSON lines; a new reader is first sent the latest `ready` event.
+    """Serves events as JSON lines; a new reader is first sent the latest `ready` of each stream.
 
     Raises:
         SinkError: the path is too long, taken by a live process or by a file, or not writable; no such group.
@@ -56,7 +56,7 @@ class UnixSocketSink:
         given = surroundings.handed_over.pop(path, None)
         self._listener = given or listen(path, surroundings.socket_config.group)
         self._inode = None if given else path.stat().st_ino  # one that was handed over is not ours to remove
-        self._ready = b""
+        self._ready: dict[str, bytes] = {}  # the latest of each stream
         self._readers: set[asyncio.StreamWriter] = set()
         self._watchers: set[asyncio.StreamWriter] = set()
         self._most_readers = min(MAX_READERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS)
@@ -75,7 +75,7 @@ class UnixSocketSink:
     def publish(self, event: Event) -> None:
         """Queue the event for every reader; returns at once."""
         line = event.to_json().encode() + b"\n"
-        self._loop.call_soon_threadsafe(self._send, line, isinstance(event.body, Ready))
+        self._loop.call_soon_threadsafe(self._send, line, event)
 
     @property
     def watched(self) -> bool:
@@ -125,7 +125,8 @@ class UnixSocketSink:
         self._readers.add(writer)
         if logger.isEnabledFor(logging.INFO):
             logger.info("a reader of %s: %s", self._path, _peer(writer))
-        self._write(self._ready, writer)
+        for ready in list(self._ready.values()):
+            self._write(ready, writer)
         try:
             await self._heed(reader, writer)
             while not writer.is_closing() and not _hung_up(writer):
@@ -178,9 +179,11 @@ class UnixSocketSink:
             if writer.transport.get_write_buffer_size() <= MAX_SHOWN_BYTES:
                 self._write(line, writer)
 
-    def _send(self, line: bytes, is_ready: bool) -> None:
-        if is_ready:
-            self._ready = line
+    def _send(self, line: bytes, event: Event) -> None:
+        if isinstance(event.body, Ready):
+            self._ready[event.stream] = line
+        elif isinstance(event.body, End):
+            self._ready.pop(event.stream, None)
         for writer in list(self._readers):
             self._write(line, writer)
 

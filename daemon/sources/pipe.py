@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterator
 from threading import Event
 
+import numpy as np
+
 from digitd.daemon.audio import Block, from_pcm16
 from digitd.daemon.errors import AudioError
+from digitd.daemon.sources.source import POLL_S
 
 READ_BYTES = 65536
-POLL_S = 0.1
 
 
 class PipeSource:
@@ -23,6 +25,8 @@ class PipeSource:
     name = "stdin"
     live = False
     waiting_s = 0.0
+    patience_s = POLL_S
+    rests = False
 
     def __init__(self, rate_hz: int, channels: int, descriptor: int | None = None) -> None:
         self.rate_hz = rate_hz
@@ -38,9 +42,11 @@ class PipeSource:
             AudioError: the pipe ends within a frame.
         """
         frame_bytes = 2 * self._channels
-        waiting = b""
+        waiting, nothing = b"", Block(np.zeros((0, self._channels), np.float32))
         while not stop.is_set():
-            if not select.select([self._descriptor], [], [], POLL_S)[0]:
+            if not select.select([self._descriptor], [], [], self.patience_s)[0]:
+                if not self.patience_s:
+                    yield nothing
                 continue
             read = os.read(self._descriptor, READ_BYTES)
             if not read:

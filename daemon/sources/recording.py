@@ -10,6 +10,7 @@ import soundfile
 
 from digitd.daemon.audio import Block
 from digitd.daemon.errors import AudioError
+from digitd.daemon.sources.source import POLL_S
 
 BLOCK_S = 1.0
 FORMATS = ("WAV", "WAVEX", "FLAC")
@@ -26,6 +27,8 @@ class RecordingSource:
 
     live = False
     waiting_s = 0.0
+    patience_s = POLL_S
+    rests = False
 
     def __init__(self, path: Path) -> None:
         self.name = path.name

@@ -15,18 +15,31 @@ if TYPE_CHECKING:
     from digitd.daemon.sources.recording import RecordingSource
 
 
+POLL_S = 0.1
+"""So long a source is waited for at a time."""
+
+
 @dataclass(frozen=True)
 class SourceConfig:
     """Where audio comes from."""
 
     spec: str = "mic"
-    """`mic`, `mic:NAME`, `-` (raw s16le on stdin), or the path of a WAV or FLAC file."""
+    """`mic`, `mic:NAME`, `-` (raw s16le on stdin), the path of a WAV or FLAC file, or `unix:PATH`, a socket that
+    streams come over."""
+    name: str = ""
+    """Of the stream on its events; empty: the source's own."""
     rate_hz: int = setting(16000, at_least=LOWEST_RATE_HZ, at_most=HIGHEST_RATE_HZ)
     """Rate of raw samples on stdin; files know theirs."""
     channels: int = setting(1, at_least=1, at_most=64)
     """Channels of raw samples on stdin, interleaved."""
     pace: Literal["fast", "realtime"] = "fast"
     """Whether a file or pipe runs as fast as it can."""
+
+    @property
+    def callers(self) -> Path | None:
+        """The socket that streams come over, where it is none itself."""
+        kind, _, path = self.spec.partition(":")
+        return Path(path) if kind == "unix" and path else None
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,12 @@ class Source(Protocol):
     live: bool
     """Whether it goes on whether or not anybody listens."""
 
+    patience_s: float
+    """`blocks` waits no longer for sound before it hands over an empty block; 0 where the source is one of many."""
+
+    rests: bool
+    """Told whether the room has been quiet for a while: then a microphone may hand over more at a time, and later."""
+
     @property
     def rate_hz(self) -> int:
         """Of its frames."""
@@ -55,7 +74,7 @@ class Source(Protocol):
         ...
 
     def blocks(self, stop: Event) -> Iterator[Block | Interruption]:
-        """Blocks as they come, until the source ends or `stop` is set; looks at `stop` ten times a second or more.
+        """Blocks as they come, empty ones where none do, until the source ends or `stop` is set.
 
         Raises:
             AudioError: the audio is damaged, or no longer comes.

@@ -41,7 +41,8 @@ def keys(cls: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any, Any]]:
             yield (*path, each.name), hints[each.name], each.metadata
 
 
-KEYS = {path: (hint, metadata) for path, hint, metadata in keys(DaemonConfig)}
+KEYS = {path: (hint, metadata) for path, hint, metadata in keys(DaemonConfig) if path != ("sources",)}
+"""Of those that have a default."""
 
 
 def of_type(hint: Any, metadata: Any) -> st.SearchStrategy[Any]:
@@ -219,6 +220,24 @@ def test_tables_stand_in_the_order_of_the_dataclasses() -> None:
     headers = [line.strip("[]") for line in file_lines(composition(None, {})) if line.startswith("[")]
     order = dict.fromkeys(".".join(path[:n]) for path in KEYS if len(path) > 1 for n in range(1, len(path)))
     assert headers == list(order)
+
+
+def test_several_sources_take_the_place_of_one(tmp_path: Path) -> None:
+    file = tmp_path / "digitd.toml"
+    file.write_text('[[sources]]\nspec = "mic:a"\nname = "kitchen"\n[[sources]]\nspec = "-"\n')
+    found = composition(file, {})
+    assert [source.spec for source in found.config.heard] == ["mic:a", "-"]
+    assert found.config.heard[0].name == "kitchen"
+    assert parse(DaemonConfig, "\n".join(file_lines(found)), "again") == found.config
+    assert f"{file}:2" in next(line for line in file_lines(found) if line.startswith('spec = "mic:a"'))
+    by_flag = composition(file, {"source": {"spec": "a.wav"}})
+    assert [source.spec for source in by_flag.config.heard] == ["a.wav"]
+    file.write_text('[source]\nspec = "a.wav"\n')
+    both = composition(file, {"sources": [{"spec": "b.wav"}, {"spec": "unix:/run/x"}]})
+    assert [source.spec for source in both.config.heard] == ["b.wav", "unix:/run/x"]
+    assert both.config.heard[1].callers == Path("/run/x")
+    with pytest.raises(ConfigError, match="keep one of them"):
+        parse(DaemonConfig, '[source]\nspec = "a.wav"\n[[sources]]\nspec = "b.wav"\n', "x")
 
 
 def test_a_long_array_stands_on_several_lines() -> None:

@@ -1,0 +1,48 @@
+"""Whether there is room for one more stream: by how long a round over all of them takes."""
+
+LONGEST_ROUND_S = 0.025
+"""A digit waits for the end of one round and for its turn in the next: no stream may be later than alone by 50 ms."""
+MEMORY_S = 1.0
+"""Rounds count the less the longer ago they were."""
+PACE_S = 0.25
+"""In so long,"""
+NEWCOMERS, NEWCOMERS_SHARE = 8, 0.25
+"""so many more are let in, or this share of those who are there: what they cost shows only when they are heard."""
+
+
+class Room:
+    """Watches the rounds.
+
+    Args:
+        wanted: so many streams are heard at once; 0: as many as there is room for.
+        possible: the process can hold no more.
+    """
+
+    def __init__(self, wanted: int, possible: int) -> None:
+        self._most = min(wanted or possible, possible)
+        self._round_s = 0.0
+        self._paced_s, self._newcomers = float("-inf"), 0
+
+    def note(self, work_s: float, length_s: float) -> None:
+        """A round has taken so long, and the next one began so long after it."""
+        share = min(1.0, length_s / MEMORY_S)
+        self._round_s += share * (work_s - self._round_s)
+
+    def is_open(self, n_streams: int, now_s: float) -> bool:
+        """Whether one more may be let in, or turned away, at this moment."""
+        if now_s - self._paced_s >= PACE_S:
+            self._paced_s, self._newcomers = now_s, 0
+        return self._newcomers < max(NEWCOMERS, NEWCOMERS_SHARE * n_streams)
+
+    def refusal(self, n_streams: int) -> str:
+        """Why one more cannot be heard; empty where he can."""
+        if n_streams >= self._most:
+            return f"{n_streams} streams are heard, which is all this daemon hears at once; try again later"
+        expected_s = self._round_s * (n_streams + 1) / max(1, n_streams)
+        if expected_s > LONGEST_ROUND_S:
+            return (
+                f"{n_streams} streams are heard, and the processor has room for no more; try again later, or another "
+                "daemon"
+            )
+        self._newcomers += 1
+        return ""
