@@ -7,7 +7,9 @@ import numpy as np
 
 from digitd.daemon.audio import Block, Samples
 from digitd.daemon.errors import StalledError
-from digitd.daemon.sources.microphone import POLL_S, STALL_S, CaptureProcess
+from digitd.daemon.sources.capture_process import CaptureProcess
+from digitd.daemon.sources.microphone import STALL_S
+from digitd.daemon.sources.source import POLL_S
 
 RECORDED_S = 1.0
 
