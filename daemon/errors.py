@@ -7,6 +7,8 @@ DigitdError                 every error that a user can mend; the command line p
 |       `-- StalledError    one that is there and sends nothing
 |-- BundleError             a bundle that is missing, damaged or does not answer as it did when released
 |-- ProviderError           an execution provider that was asked for and is not in use
+|   `-- EndpointError       a server of networks that does not answer, or not with the network of the bundle
+|-- ClusterError            a cluster that cannot be reached, or does not do its work
 |-- SinkError               a sink that cannot be opened
 |-- KeyboardError           a keyboard that is not there or does not type
 |-- TerminalError           a terminal that cannot show a live view
@@ -43,6 +45,14 @@ class BundleError(DigitdError):
 
 class ProviderError(DigitdError):
     """The execution provider that was asked for is not the one in use."""
+
+
+class EndpointError(ProviderError):
+    """No server runs the network, or it runs another."""
+
+
+class ClusterError(DigitdError):
+    """A cluster cannot be reached, or does not do its work."""
 
 
 class SinkError(DigitdError):

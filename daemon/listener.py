@@ -12,7 +12,6 @@ from digitd.daemon.glimpse import Lookout
 from digitd.daemon.mode import Mode
 from digitd.daemon.recogniser import Recogniser
 from digitd.daemon.segmenter import SegmenterConfig
-from digitd.daemon.session import Provider
 from digitd.daemon.spotter import Spotter
 from digitd.daemon.stream_listener import StreamListener
 from digitd.daemon.utterance_listener import UtteranceListener
@@ -21,12 +20,12 @@ Network = Recogniser | Spotter
 Found = Digit | Rejected | Doubt
 
 
-def open_network(bundle: Bundle, provider: Provider = "auto") -> Network:
+def open_network(bundle: Bundle, provider: str = "auto") -> Network:
     """The bundle's network, proved.
 
     Raises:
         BundleError: it does not answer as it did when it was released.
-        ProviderError: CUDA was asked for and is not in use.
+        ProviderError: CUDA was asked for and is not in use, or no server answers.
     """
     return Recogniser(bundle, provider) if bundle.manifest.stream is None else Spotter(bundle, provider)
 

@@ -16,14 +16,9 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from digitd.daemon.bundle import Bundle
+from digitd.daemon.engines.proof import COARSE_TOLERANCE, EXACT_TOLERANCE, Proof
+from digitd.daemon.engines.provider import Local
 from digitd.daemon.errors import BundleError, ProviderError
-
-Provider = Literal["auto", "cpu", "cuda"]
-
-FEATURE_TOLERANCE = 1e-3
-"""Largest difference from the golden features (of a range of 1). Processors and FFTs differ by some 1e-5."""
-POSTERIOR_TOLERANCE = {"cpu": 1e-3, "cuda": 1e-2}
-"""Largest difference from the golden posteriors. A GPU may multiply in TF32 (10-bit mantissa)."""
 
 ONNX_ERRORS = (
     native.EPFail,
@@ -43,7 +38,7 @@ _PROVIDER_NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider
 logger = logging.getLogger(__name__)
 
 
-class Session:
+class Session(Proof):
     """A bundle's graph, ready to run.
 
     Raises:
@@ -51,13 +46,13 @@ class Session:
         ProviderError: CUDA was asked for and is not in use.
     """
 
-    def __init__(self, bundle: Bundle, provider: Provider) -> None:
-        self._folder = bundle.folder
+    def __init__(self, bundle: Bundle, provider: Local) -> None:
         try:
             self._session = open_session(bundle.graph_path, provider)
         except ONNX_ERRORS as error:
             raise BundleError(f"{bundle.folder}: ONNX Runtime cannot read it: {_one_line(error)}") from error
         self.provider = _provider_in_use(self._session)
+        super().__init__(bundle.folder, EXACT_TOLERANCE if self.provider == "cpu" else COARSE_TOLERANCE)
         if provider == "cuda" and self.provider != "cuda":
             raise ProviderError(
                 "provider 'cuda' was asked for but ONNX Runtime runs on the CPU; install digitd[gpu] without "
@@ -87,30 +82,8 @@ class Session:
         except ONNX_ERRORS as error:
             raise BundleError(f"{self._folder}: the network does not run: {_one_line(error)}") from error
 
-    def compare_features(self, found: NDArray[np.float32], golden: NDArray[np.float32]) -> None:
-        """Raises BundleError where features are not those of the release."""
-        self._compare("features", found, golden, FEATURE_TOLERANCE)
 
-    def compare_posteriors(self, found: NDArray[np.float32], golden: NDArray[np.float32], n_outputs: int) -> None:
-        """Raises BundleError where posteriors are not those of the release, or not `n_outputs` at a time."""
-        if found.shape[-1] != n_outputs:
-            raise BundleError(
-                f"{self._folder}: the network gives {found.shape} posteriors where the last should be {n_outputs}; "
-                "release the bundle again with `digitd export`"
-            )
-        self._compare("posteriors", found, golden, POSTERIOR_TOLERANCE[self.provider])
-
-    def _compare(self, what: str, found: NDArray[np.float32], golden: NDArray[np.float32], tolerance: float) -> None:
-        same_shape = found.shape == golden.shape
-        difference = float(np.abs(found - golden).max()) if same_shape else float("inf")
-        if not difference <= tolerance:
-            raise BundleError(
-                f"{self._folder}: {what} differ from the golden vector by {difference:.2g}, allowed are "
-                f"{tolerance:g}; restore the released files, or release again with `digitd export`"
-            )
-
-
-def open_session(path: Path, provider: Provider) -> ort.InferenceSession:
+def open_session(path: Path, provider: Local) -> ort.InferenceSession:
     """A session on one thread that does not spin: the defaults burn a whole core (measured: 1.02 against 0.024 cores).
 
     Raises one of ONNX_ERRORS.

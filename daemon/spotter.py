@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitd.daemon.bundle import Bundle
+from digitd.daemon.engines.engine import open_engine
 from digitd.daemon.errors import BundleError
-from digitd.daemon.session import Provider, Session
 from digitd.daemon.stream_features import MelFrames, MelStream, StreamSpec
 
 STATE = "state"
@@ -24,12 +24,12 @@ class Spotter:
 
     Raises:
         BundleError: ONNX Runtime cannot read the network, or it answers otherwise than when it was released.
-        ProviderError: CUDA was asked for and is not in use.
+        ProviderError: CUDA was asked for and is not in use, or no server answers.
     """
 
-    def __init__(self, bundle: Bundle, provider: Provider = "auto") -> None:
+    def __init__(self, bundle: Bundle, provider: str = "auto") -> None:
         self.bundle = bundle
-        self.session = Session(bundle, provider)
+        self.session = open_engine(bundle, provider)
         self.provider = self.session.provider
         self._graph = bundle.manifest.graph
         self._prove()

@@ -7,8 +7,8 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event as Flag
 from typing import Literal
 
@@ -19,6 +19,7 @@ from digitd.daemon.events import String, printable
 from digitd.daemon.listener import Network, open_network
 from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
+from digitd.daemon.recordings import at_hand
 from digitd.daemon.sources.recording import RecordingSource
 
 Format = Literal["text", "jsonl", "csv"]
@@ -31,7 +32,8 @@ AHEAD = 4
 class Transcript:
     """What was heard in one recording."""
 
-    path: Path
+    name: str
+    """Of its file, or its URL."""
     length_s: float
     strings: tuple[String, ...]
     problem: str = ""
@@ -44,22 +46,19 @@ class Transcriber:
     def __init__(self, network: Network, mode: Mode, config: PipelineConfig) -> None:
         self._network, self._mode, self._config = network, mode, config
 
-    def transcript(self, path: Path) -> Transcript:
+    def transcript(self, name: str) -> Transcript:
         """The strings of a recording, or what is wrong with it."""
         length_s, strings = 0.0, []
         try:
-            source = RecordingSource(path)
-            try:
+            with at_hand(name) as path, closing(RecordingSource(path)) as source:
                 pipeline = Pipeline(self._network, self._mode, source.rate_hz, self._config)
                 for block in source.blocks(Flag()):
                     length_s += len(block.frames) / source.rate_hz
                     strings += [body for body in pipeline.push(block) if isinstance(body, String)]
                 strings += [body for body in pipeline.finish() if isinstance(body, String)]
-            finally:
-                source.close()
         except AudioError as error:
-            return Transcript(path, length_s, (), str(error))
-        return Transcript(path, length_s, tuple(strings))
+            return Transcript(name, length_s, (), str(error))
+        return Transcript(name, length_s, tuple(strings))
 
 
 _transcriber: Transcriber | None = None
@@ -72,29 +71,29 @@ def _open(config: DaemonConfig) -> None:
     _transcriber = Transcriber(network, config.model.mode, config.pipeline)
 
 
-def _transcript(path: Path) -> Transcript:
+def _transcript(name: str) -> Transcript:
     assert _transcriber is not None  # noqa: S101 - `_open` ran before
-    return _transcriber.transcript(path)
+    return _transcriber.transcript(name)
 
 
-def transcripts(paths: Sequence[Path], config: DaemonConfig, n_processes: int) -> Iterator[Transcript]:
+def transcripts(names: Sequence[str], config: DaemonConfig, n_processes: int) -> Iterator[Transcript]:
     """Of each recording, in the order given.
 
     Raises:
         BundleError: the bundle does not answer as it did when it was released.
         DigitdError: a process was killed.
-        ProviderError: CUDA was asked for and is not in use.
+        ProviderError: CUDA was asked for and is not in use, or no server answers.
     """
     _open(config)  # also: whatever is wrong with the model is told once, by this process
-    if n_processes == 1 or len(paths) == 1:
-        yield from map(_transcript, paths)
+    if n_processes == 1 or len(names) == 1:
+        yield from map(_transcript, names)
         return
     fresh = multiprocessing.get_context("spawn")  # ONNX Runtime's threads survive no fork
-    with ProcessPoolExecutor(min(n_processes, len(paths)), fresh, _open, (config,)) as processes:
+    with ProcessPoolExecutor(min(n_processes, len(names)), fresh, _open, (config,)) as processes:
         waiting: list[Future[Transcript]] = []
         try:
-            for path in paths:
-                waiting.append(processes.submit(_transcript, path))
+            for name in names:
+                waiting.append(processes.submit(_transcript, name))
                 if len(waiting) >= AHEAD * n_processes:
                     yield waiting.pop(0).result()
             while waiting:
@@ -119,12 +118,12 @@ def header(form: Format) -> str:
 
 
 def _text(transcript: Transcript) -> str:
-    name = printable(str(transcript.path))
+    name = printable(transcript.name)
     return "".join(f"{name}\t{s.start_s:.2f}\t{s.end_s:.2f}\t{s.digits}\n" for s in transcript.strings)
 
 
 def _jsonl(transcript: Transcript) -> str:
-    table: dict[str, object] = {"file": printable(str(transcript.path))}
+    table: dict[str, object] = {"file": printable(transcript.name)}
     if transcript.problem:
         table["error"] = transcript.problem
     else:
@@ -134,7 +133,7 @@ def _jsonl(transcript: Transcript) -> str:
 
 
 def _as_csv(transcript: Transcript) -> str:
-    name = printable(str(transcript.path))
+    name = printable(transcript.name)
     return _csv(
         (name, f"{s.start_s:.3f}", f"{s.end_s:.3f}", s.digits, f"{s.confidence:.4f}", str(s.legal).lower())
         for s in transcript.strings

@@ -4,6 +4,7 @@ import os
 import select
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Digit, Event, String
@@ -65,7 +66,7 @@ class StdoutSink:
         while not select.select([], [sys.stdout], [], POLL_S)[1]:
             waited_s = waited_s + POLL_S if self._stop.is_set() else 0.0
             if waited_s >= CLOSE_S:
-                _discard_stdout()
+                _discard(sys.stdout)
                 raise ReaderGone
 
     @property
@@ -77,28 +78,29 @@ class StdoutSink:
         """Nothing is pending: each line was flushed."""
 
 
-def write_line(line: str) -> None:
-    """Write a line to standard output, at once.
+def write_line(line: str, out: TextIO | None = None) -> None:
+    """Write a line to standard output, at once; `out` is what that was, where it has been redirected since.
 
     Raises:
         ReaderGone: the pipe's reader has left.
         SinkError: it cannot be written.
     """
-    if sys.stdout is None:
+    out = out or sys.stdout
+    if out is None:
         raise SinkError("standard output is closed; open it")
     try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        out.write(line + "\n")
+        out.flush()
     except BrokenPipeError as error:
-        _discard_stdout()
+        _discard(out)
         raise ReaderGone from error
     except OSError as error:
-        _discard_stdout()
+        _discard(out)
         raise SinkError(f"standard output cannot be written ({error.strerror})") from error
 
 
-def _discard_stdout() -> None:
+def _discard(out: TextIO) -> None:
     """Keep the interpreter from flushing into a broken pipe once more when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, out.fileno())
     os.close(nowhere)

@@ -65,7 +65,7 @@ def test_csv_goes_whole_into_a_file(digitd: Digitd, files: list[Path], tmp_path:
 
 
 def test_any_number_of_processes_gives_the_same(files: list[Path]) -> None:
-    many = files * 5
+    many = list(map(str, files * 5))
     assert list(transcripts(many, DaemonConfig(), 1)) == list(transcripts(many, DaemonConfig(), 2))
 
 

@@ -1,0 +1,1 @@
+"""What a bundle's network runs on: ONNX Runtime here, or servers of the KServe protocol elsewhere."""
