@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from digitd.daemon.errors import SinkError
+from digitd.daemon.outage import FIRST_PAUSE_S, LONGEST_PAUSE_S, Away, Back, Outage
 
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
+__all__ = ["FIRST_PAUSE_S", "LONGEST_PAUSE_S", "MAX_LINE_BYTES", "Follower", "Wait", "connected", "nobody"]
+
 MAX_LINE_BYTES = 1024 * 1024
 
 Wait = Callable[[socket.socket | None, float | None], None]
@@ -28,16 +29,30 @@ class Follower:
     def __init__(self, path: Path, *, once: bool, wait: Wait, tell: Callable[[str], None]) -> None:
         self._path, self._once = path, once
         self._wait, self._tell = wait, tell
-        self._pause_s = FIRST_PAUSE_S
-        self._came = self._away = False
-        self.waited = False
+        self._outage = Outage()
+
+    @property
+    def waited(self) -> bool:
         """Whether the daemon has ever been away."""
+        return self._outage.waited
 
     def lines(self) -> Iterator[bytes]:
         """The lines, without their ends; one that breaks off is none.
 
         Raises:
             SinkError: there can be no such socket, or what comes is no lines; with `once`, nobody answers.
+        """
+        for step in self.steps():
+            if isinstance(step, bytes):
+                yield step
+            else:
+                self._tell(str(step))
+
+    def steps(self) -> Iterator[bytes | Away | Back]:
+        """The same, with what is told in its place among the lines.
+
+        Raises:
+            SinkError: as `lines`.
         """
         while True:
             try:
@@ -49,22 +64,19 @@ class Follower:
                 trouble = f"nobody answers ({error.strerror})"
             if self._once:
                 return
-            if not self._away:
-                self._tell(f"{trouble}, trying again")
-            self._away = self.waited = True
-            self._wait(None, self._pause_s)
-            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            away, pause_s = self._outage.lose(trouble)
+            if away:
+                yield away
+            self._wait(None, pause_s)
 
-    def _connection(self) -> Iterator[bytes]:
+    def _connection(self) -> Iterator[bytes | Back]:
         """The lines of one connection. Only a line tells that it is back: systemd listens for one that is down."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(0)  # where too many knock, it is for later
             client.connect(str(self._path))
             for line in self._received(client):
-                if self._away:
-                    self._tell("back" if self._came else "there")
-                self._came, self._away = True, False
-                self._pause_s = FIRST_PAUSE_S
+                if back := self._outage.hear():
+                    yield back
                 yield line
 
     def _received(self, client: socket.socket) -> Iterator[bytes]:

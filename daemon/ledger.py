@@ -7,6 +7,37 @@ from digitd.daemon.events import End, Ready
 from digitd.daemon.received import NO_SEQ, Received
 
 
+@dataclass(frozen=True)
+class Missed:
+    """Events that were published and did not come."""
+
+    stream: str
+    first_seq: int
+    last_seq: int
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return self.last_seq - self.first_seq + 1
+
+    def __str__(self) -> str:
+        if self.count == 1:
+            return f"missed 1 event (seq {self.first_seq})"
+        return f"missed {self.count} events (seq {self.first_seq}-{self.last_seq})"
+
+
+@dataclass(frozen=True)
+class Anew:
+    """A stream of the same name has begun, and its numbers with it."""
+
+    stream: str
+    seq: int
+    """Of the first that came of it."""
+
+    def __str__(self) -> str:
+        return f"starts anew (seq {self.seq})"
+
+
 @dataclass
 class _Page:
     """What is known of a stream."""
@@ -25,6 +56,10 @@ class Ledger:
         self._pages: dict[str, _Page] = {}
 
     def enter(self, event: Received, *, waited: bool) -> Iterator[str]:
+        """What an event tells of those before it, in words; see `missing`."""
+        yield from map(str, self.missing(event, waited=waited))
+
+    def missing(self, event: Received, *, waited: bool) -> Iterator[Missed | Anew]:
         """What an event tells of those before it.
 
         Args:
@@ -43,10 +78,10 @@ class Ledger:
         else:
             next_seq = event.seq
             if page.ended or (page.seq is not None and event.seq <= page.seq):
-                yield f"starts anew (seq {event.seq})"
+                yield Anew(event.stream, event.seq)
                 page.seq = -1
         if page.seq is not None and event.seq > page.seq + 1:
-            yield _missed(page.seq + 1, event.seq - 1)
+            yield Missed(event.stream, page.seq + 1, event.seq - 1)
         page.seq, page.ended = next_seq, event.type == End.type
         if is_ready:
             page.ready = event.line
@@ -56,9 +91,3 @@ class Ledger:
         self._pages = {name: page for name, page in self._pages.items() if not page.ended}
         self._pages[stream] = page = _Page(seq)
         return page
-
-
-def _missed(first: int, last: int) -> str:
-    if first == last:
-        return f"missed 1 event (seq {first})"
-    return f"missed {last - first + 1} events (seq {first}-{last})"

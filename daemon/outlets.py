@@ -70,10 +70,12 @@ class Outlets:
             SinkError: a new one cannot be opened; then nothing has changed.
         """
         before, self._surroundings = self._surroundings, surroundings
-        if surroundings.hook_config != before.hook_config:  # no reader is lost with a hook that is opened anew
-            kept = [spec for spec in self._sinks if not spec.startswith("exec:")]
-        else:
-            kept = list(self._sinks)
+        anew: tuple[str, ...] = ()  # no reader is lost with a hook or a broker's connection that is opened anew
+        if surroundings.hook_config != before.hook_config:
+            anew = ("exec:",)
+        if surroundings.mqtt_config != before.mqtt_config:
+            anew = (*anew, "mqtt:", "mqtts:")
+        kept = [spec for spec in self._sinks if not spec.startswith(anew)] if anew else list(self._sinks)
         try:
             opened = self._opened([spec for spec in specs if spec not in kept])
         except SinkError:

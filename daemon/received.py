@@ -1,15 +1,17 @@
 """Lines of a daemon's socket -> events."""
 
 import json
+import typing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from digitd.daemon.errors import ConfigError, SinkError
-from digitd.daemon.events import GLIMPSE, SCHEMA, Alternative, Digit, Event, String, published
+from digitd.daemon.events import GLIMPSE, SCHEMA, Alternative, Body, Digit, Event, String, published
 from digitd.daemon.settings import from_table
 
 NO_SEQ = -1
+BODIES: dict[str, type[Body]] = {body.type: body for body in typing.get_args(Body)}
 SHOWN_BYTES = 100
 """So much of a line that is no event is repeated in its refusal."""
 
@@ -24,7 +26,7 @@ class Received:
     seq: int
     """NO_SEQ of a glimpse."""
     event: Event | None
-    """The event itself, where there may be a line of digits for it."""
+    """The event itself, where this version knows its type and what it tells."""
 
 
 def received(line: bytes) -> Received:
@@ -48,13 +50,19 @@ def received(line: bytes) -> Received:
     raise SinkError(f"{shown} is no event of schema {SCHEMA}; is it a `digitd run` of this version that is there?")
 
 
-def _body(kind: str, table: dict[str, Any]) -> Digit | String | None:
-    if kind == Digit.type:
-        return from_table(Digit, _known(Digit, table), kind)
+def _body(kind: str, table: dict[str, Any]) -> Body | None:
+    """What an event tells; a digit or a string that cannot be read is no event, another may be of a later version."""
     if kind == String.type:
         n_best = [_known(Alternative, best) for best in table["n_best"]]
         return from_table(String, _known(String, table) | {"n_best": n_best}, kind)
-    return None
+    if kind not in BODIES:
+        return None
+    try:
+        return from_table(BODIES[kind], _known(BODIES[kind], table), kind)
+    except (LookupError, ConfigError):
+        if kind == Digit.type:
+            raise
+        return None
 
 
 def _known(body: type, table: dict[str, Any]) -> dict[str, Any]:

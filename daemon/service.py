@@ -84,6 +84,7 @@ class Daemon:
             secret=config.secret,
             socket_config=config.socket,
             hook_config=config.hook,
+            mqtt_config=config.mqtt,
             handed_over=self._handed_over,
             count_dropped=self._meter.drop,
         )

@@ -172,7 +172,10 @@ class _Reader:
             types.UnionType,
             typing.Union,
         ):  # `X | None`: TOML has no null, so a value that stands there is an X
-            hint = next(option for option in typing.get_args(hint) if option is not types.NoneType)
+            options = [option for option in typing.get_args(hint) if option is not types.NoneType]
+            if all(typing.get_origin(option) is typing.Literal for option in options):
+                return self.choice(tuple(word for option in options for word in typing.get_args(option)), value, path)
+            hint = options[0]
         if dataclasses.is_dataclass(hint):
             return self.table(typing.cast(type, hint), value, path)
         if typing.get_origin(hint) is tuple:

@@ -1,36 +1,27 @@
 """`digitd watch` and `digitd mode`: what a running daemon's socket is good for."""
 
 import argparse
-import json
-import os
 import select
 import socket
 import sys
-import time
 import typing
 from contextlib import suppress
 from pathlib import Path
 
+from digitd.daemon.client.request import switch
 from digitd.daemon.command import Command
 from digitd.daemon.errors import SinkError
-from digitd.daemon.follower import Follower, connected
+from digitd.daemon.follower import Follower
 from digitd.daemon.ledger import Ledger
 from digitd.daemon.mode import Mode
 from digitd.daemon.received import Received, received
 from digitd.daemon.sinks.sink import ReaderGone
 from digitd.daemon.sinks.stdout import FORMATS, write_line
+from digitd.daemon.usual_socket import SYSTEM_SOCKET, default_path
 
-ANSWER_S = 2.0
-SYSTEM_SOCKET = Path("/run/digitd/digitd.sock")
+__all__ = ["COMMANDS", "SYSTEM_SOCKET", "default_path"]
+
 MODES = typing.get_args(Mode)
-
-
-def default_path() -> Path:
-    """The socket that is meant where none is named."""
-    if named := os.environ.get("DIGITD_SOCKET"):
-        return Path(named)
-    own = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent", "digitd.sock")
-    return own if own.exists() else SYSTEM_SOCKET
 
 
 def _add_watch(parser: argparse.ArgumentParser) -> None:
@@ -118,39 +109,8 @@ def _mode(arguments: argparse.Namespace) -> int:
     path, mode = arguments.path or default_path(), arguments.mode
     if str(path) in MODES and mode not in MODES:
         path, mode = Path(mode), str(path)
-    with connected(path) as client:
-        try:
-            client.sendall(json.dumps({"mode": mode}).encode() + b"\n")
-            _await_mode(client, mode)
-        except TimeoutError as error:
-            raise SinkError(
-                f"{path}: mode {mode!r} is not on after {ANSWER_S:g} s; it comes with the next audio: "
-                "does the source still send?"
-            ) from error
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise SinkError(f"{path}: no answer ({error}); is it `digitd run` that is there?") from error
+    switch(mode, path)
     return 0
-
-
-def _await_mode(client: socket.socket, mode: str) -> None:
-    """Read events until one tells that `mode` is on.
-
-    Raises:
-        SinkError: the daemon knows no such mode, or has ended.
-        TimeoutError: it has not come on within ANSWER_S.
-    """
-    until_s = time.monotonic() + ANSWER_S
-    with client.makefile("r", encoding="utf-8", errors="replace") as lines:
-        while (left_s := until_s - time.monotonic()) > 0:
-            client.settimeout(left_s)
-            event = json.loads(lines.readline() or '{"type":"end"}')
-            if event["type"] == "ready" and event["mode"] == mode:
-                return
-            if event["type"] == "error":
-                raise SinkError(event["message"])
-            if event["type"] == "end":
-                raise SinkError(f"the daemon ended before mode {mode!r} was on; start it again")
-    raise TimeoutError
 
 
 COMMANDS = {"watch": Command(_add_watch, _watch), "mode": Command(_add_mode, _mode)}

@@ -271,6 +271,7 @@ def test_there_is_room_while_rounds_are_short() -> None:
         room.note(0.9 * LONGEST_ROUND_S, 0.03)
     assert room.refusal(100) == ""
     assert "room for no more" in room.refusal(5)  # one more of five is a fifth more
+    assert room.refusal(0) == ""
     for _ in range(200):
         room.note(0.1 * LONGEST_ROUND_S, 0.03)
     assert room.refusal(5) == ""

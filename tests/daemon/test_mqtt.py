@@ -490,3 +490,12 @@ def test_a_run_without_a_broker_imports_nothing_of_it() -> None:
     program = "import sys; from digitd.daemon import service; print([m for m in sys.modules if m.startswith('paho')])"
     done = subprocess.run([COMMAND[0], "-c", program], capture_output=True, text=True, check=True, env=dict(os.environ))
     assert done.stdout == "[]\n"
+
+
+def test_the_daemon_s_own_sink_goes_by_its_settings(tmp_path: Path) -> None:
+    settings = tmp_path / "digitd.toml"
+    settings.write_text(f'[mqtt]\nusername = "digitd"\npassword_file = "{tmp_path / "none"}"\n')
+    command = [*COMMAND, "run", "--source", str(DEMO), "--sink", "mqtt://localhost/a", "--config", str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert str(tmp_path / "none") in done.stderr

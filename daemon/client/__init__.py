@@ -1,0 +1,1 @@
+"""Programs that hear what a daemon hears: `digitd.client` is what they import."""
