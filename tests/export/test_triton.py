@@ -13,7 +13,6 @@ import pytest
 import tomli_w
 from google.protobuf import text_format
 from tests.daemon.triton import Triton, installed, run_by_python
-from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from digitd import models
 from digitd.daemon import bundle
@@ -23,6 +22,8 @@ from digitd.daemon.settings import as_table
 from digitd.daemon.spotter import Spotter
 from digitd.export.triton import export
 from digitd.export.triton_config import CONFIG, GRAPH, Serving
+
+ModelConfig = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs the extra [kserve]").ModelConfig
 
 Digitd = Callable[..., subprocess.CompletedProcess[Any]]
 
