@@ -23,7 +23,7 @@ from digitd.daemon.spotter import Spotter
 from digitd.export.triton import export
 from digitd.export.triton_config import CONFIG, GRAPH, Serving
 
-ModelConfig = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs the extra [kserve]").ModelConfig
+model_config_pb2: Any = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs the extra [kserve]")
 
 Digitd = Callable[..., subprocess.CompletedProcess[Any]]
 
@@ -42,8 +42,8 @@ def copied(folder: Path, name: str = "stranger", change: Callable[[dict[str, Any
     return folder
 
 
-def served(folder: Path) -> ModelConfig:
-    return text_format.Parse((folder / CONFIG).read_text(), ModelConfig())
+def served(folder: Path) -> Any:
+    return text_format.Parse((folder / CONFIG).read_text(), model_config_pb2.ModelConfig())
 
 
 @pytest.mark.parametrize("name", models.names())
