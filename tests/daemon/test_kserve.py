@@ -79,6 +79,7 @@ def listening(answer: bytes | None) -> Iterator[str]:
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tritonclient", reason="needs the extra [kserve]")
     monkeypatch.setattr(kserve, "PATIENCE_S", 0.3)
 
 
