@@ -30,7 +30,7 @@ def packaged() -> set[str]:
     """The files of the package `digitd` as the repository has them."""
     own = {path for path in sources(*PACKAGES) if not path.startswith((*FOR_READERS, "trainer/studies/README.md"))}
     return {f"digitd/{path}" for path in own} | {
-        f"digitd/{name}" for name in ("__init__.py", "__main__.py", "py.typed")
+        f"digitd/{name}" for name in ("__init__.py", "__main__.py", "client.py", "py.typed")
     }
 
 
