@@ -24,7 +24,7 @@ Note = Callable[[float, float], None]
 class Ensemble:
     """The streams of a process, each with the same share of every round."""
 
-    def __init__(self, note: Note = lambda _work_s, _length_s: None) -> None:
+    def __init__(self, note: Note) -> None:
         self.streams: list[Stream] = []
         self.taken_in_s = 0.0
         """How much of all streams the last round has taken in."""

@@ -100,9 +100,9 @@ class Studio:
 
     def take_in(self) -> None:
         """What has come of all streams, once it is time for another round."""
-        self._ensemble.begin(alone=self._alone)
         if self._receptions and not self.streams and not self._stop.is_set():
-            self._receptions[0].wait(POLL_S)
+            self._receptions[0].wait(POLL_S)  # before the round: it is no work
+        self._ensemble.begin(alone=self._alone)
         self._ensemble.take_in()
 
     def admit(self) -> Told:

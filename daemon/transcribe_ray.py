@@ -12,6 +12,7 @@ from digitd.daemon import bundle
 from digitd.daemon.config import DaemonConfig
 from digitd.daemon.errors import ClusterError
 from digitd.daemon.listener import open_network
+from digitd.daemon.muted import muted
 from digitd.daemon.transcribe import Transcriber, Transcript
 
 MOST_TASKS = 5000
@@ -123,7 +124,7 @@ def _cluster(n_workers: int, address: str | None) -> Iterator[None]:
     try:
         if address is not None:
             _knock(address)
-        with _muted():
+        with muted():  # what its core says as it begins; what goes wrong it raises
             ray.init(address or "local", log_to_driver=False, logging_level="error", **({} if address else own))
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         remedy = "name the HOST:PORT that `ray start --head` told" if address else "see the logs in /tmp/ray"
@@ -133,20 +134,6 @@ def _cluster(n_workers: int, address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
-
-
-@contextmanager
-def _muted() -> Iterator[None]:
-    """Keep off standard error what Ray's core says as it begins; what goes wrong it raises."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _knock(address: str) -> None:

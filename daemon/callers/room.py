@@ -39,7 +39,7 @@ class Room:
         if n_streams >= self._most:
             return f"{n_streams} streams are heard, which is all this daemon hears at once; try again later"
         expected_s = self._round_s * (n_streams + 1) / max(1, n_streams)
-        if n_streams and expected_s > LONGEST_ROUND_S:
+        if n_streams and expected_s > LONGEST_ROUND_S:  # nobody is refused by an empty daemon
             return (
                 f"{n_streams} streams are heard, and the processor has room for no more; try again later, or another "
                 "daemon"

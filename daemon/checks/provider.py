@@ -1,10 +1,8 @@
 """Which execution provider the network runs on, and if that is not CUDA, why."""
 
 import ctypes
-import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from digitd.daemon.checks.host import Host
 from digitd.daemon.config import DaemonConfig
 from digitd.daemon.errors import BundleError, ProviderError
 from digitd.daemon.listener import open_network
+from digitd.daemon.muted import muted
 
 WHAT, CUDA = "provider", "CUDA"
 _CARDS = ("nvidia[0-9]*", "dxg")
@@ -26,7 +25,7 @@ def examine(host: Host, config: DaemonConfig) -> Iterator[Finding]:
     """The provider in use, against the one that is asked for."""
     asked, cuda = config.model.provider, cuda_provider()
     try:
-        with _nothing_printed():
+        with muted():  # what ONNX Runtime says where it cannot load CUDA; `obstacles` says it better
             in_use = open_network(load(config.model.name), asked).provider
     except BundleError:  # `model` tells of it
         return
@@ -80,17 +79,3 @@ def _load(name: str) -> str:
     except OSError as error:
         return str(error)
     return ""
-
-
-@contextmanager
-def _nothing_printed() -> Iterator[None]:
-    """Keep off standard error what ONNX Runtime says where it cannot load CUDA; `obstacles` says it better."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -112,7 +112,7 @@ class Events(Iterator[News]):
             away, pause_s = outage.lose(trouble)
             if away:
                 yield away
-            self._stopped.wait(pause_s)
+            self._wait(None, pause_s)  # not `_stopped.wait`: a signal handler that stops us may find its lock held
 
     def _hold(self, connection: "ClientConnection") -> None:
         self._connection = connection

@@ -4,7 +4,6 @@ Loading it and looking for devices take a tenth of a second, on another core tha
 """
 
 import os
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -20,6 +19,8 @@ class Program:
     """A capture program of its own process; it opens the microphone that it is told."""
 
     def __init__(self, *, quiet: bool) -> None:
+        import subprocess  # 4 ms, which a daemon that hears files need not spend
+
         reading, writing = os.pipe()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "digitd.daemon.sources.capture"],

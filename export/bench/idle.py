@@ -116,6 +116,8 @@ def idle(plan: Plan, source: str, environment: dict[str, str]) -> dict[str, Any]
 
 def measured(plan: Plan, source: str, environment: dict[str, str]) -> dict[str, Any]:
     """Idle once, and the start to READY several times."""
+    with listening(plan, source, environment):
+        pass  # a microphone that was never opened wakes up first, which may take two seconds
     ready_s = []
     for _ in range(plan.runs):
         with listening(plan, source, environment) as (_, took_s):

@@ -56,7 +56,14 @@ def _stages(axis: Axes, parts: Mapping[str, Any]) -> None:
                 axis.text(left_ms + width_ms / 2, row, text, ha="center", va="center", fontsize="x-small",
                           color="white" if dark else INK)  # fmt: skip
             left_ms += width_ms
-        axis.text(left_ms + widest / 60, row, f"{1000 / left_ms:.0f} x", va="center", color=INK, fontweight="bold")
+        axis.text(
+            left_ms + widest / 60,
+            row,
+            f"{each['times_real_time']['median']:.0f} x",
+            va="center",
+            color=INK,
+            fontweight="bold",
+        )
     axis.set_yticks(range(len(found)), list(reversed(found)))
     axis.set(xlim=(0, 1.12 * widest), xlabel="ms of one core for a second of sound", title="Where the time goes")
     axis.legend(fontsize="x-small", ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)

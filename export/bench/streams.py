@@ -61,10 +61,14 @@ def measure(plan: Plan, takes: Takes) -> Part:
 
 def _curve(load: Load, pid: int, most: int) -> Iterator[dict[str, Any]]:
     """A point for each number of streams, until one is refused or falls behind."""
+    measured = 0
     for number in NUMBERS:
         if number > most:
             return
         load.grow(number)
+        if load.n_streams == measured:
+            return
+        measured = load.n_streams
         load.go_on(SETTLED_S)
         point = _point(load, pid)
         if point:

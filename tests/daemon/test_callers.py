@@ -17,6 +17,7 @@ from tests.conftest import DEMO, DEMO_DIGITS
 from tests.daemon.conftest import Daemon
 
 from digitd.daemon.audio import Samples
+from digitd.daemon.callers.caller import MAX_WAITING_BYTES, Caller
 from digitd.daemon.callers.greeting import Greeting, greeted
 from digitd.daemon.callers.room import LONGEST_ROUND_S, NEWCOMERS, PACE_S, Room
 from digitd.daemon.errors import ConfigError
@@ -225,7 +226,22 @@ def test_who_leaves_or_does_not_read_holds_nobody_up(start: Start, call: Phone, 
         speaker.send(pcm)
     assert said(speaker.finish()) == 4 * DEMO_DIGITS
     sending.join(60)
+    assert not sending.is_alive()
     assert daemon.process.poll() is None
+
+
+def test_who_reads_nothing_is_told_nothing_more_and_his_stream_ends() -> None:
+    ours, his = socket.socketpair()
+    with his, closing(Caller(ours)) as caller:
+        while next(caller.blocks(threading.Event()), None) is not None:
+            caller.send(1000 * b"x" + b"\n")
+        assert len(his.recv(16 * MAX_WAITING_BYTES, socket.MSG_PEEK)) > 1000  # what the kernel had taken he still gets
+
+
+def test_who_calls_a_daemon_that_has_waited_long_finds_room(start: Start, call: Phone) -> None:
+    start()
+    time.sleep(2.0)  # rounds of an empty daemon are told as well
+    assert [call().answer["type"] for _ in range(4)] == 4 * ["accepted"]
 
 
 def test_a_stop_ends_all_streams_and_tells_them(start: Start, call: Phone, path: Path, pcm: bytes) -> None:
