@@ -70,11 +70,13 @@ def listening(answer: bytes | None) -> Iterator[str]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        for connection in connections:
-            connection.close()
+        try:
+            yield f"127.0.0.1:{server.getsockname()[1]}"
+        finally:  # else a test that fails would keep the whole run from ending
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in connections:
+                connection.close()
 
 
 @pytest.fixture
