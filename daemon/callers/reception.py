@@ -51,9 +51,9 @@ class Reception:
         self._see_off(now_s)
         self._answer(now_s)
         for caller, since_s in list(self._waiting.items()):
-            names = taken()
-            if not self._room.is_open(len(names), now_s):
+            if not self._room.is_open(now_s):
                 return
+            names = taken()
             line = caller.first_line()
             if line is None and now_s - since_s < GREETED_S:
                 continue

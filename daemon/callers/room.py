@@ -1,14 +1,14 @@
 """Whether there is room for one more stream: by how long a round over all of them takes."""
 
-LONGEST_ROUND_S = 0.018
-"""Rounds begin every 20 ms where they can: then the processor is nine tenths busy. Beyond, one waits for the other:
-measured, p99 of digits is 36 ms at 84 % of a core, and 101 ms, more than 50 later than of one stream, at 100 %."""
-MEMORY_S = 1.0
+LONGEST_ROUND_S = 0.017
+"""Rounds begin every 20 ms where they can: then the processor is at 85 %. Where it is full, one round waits for the
+other: measured, p99 of digits is 36 ms at 84 % of a core and 101 ms at 100 %, more than 50 later than of one stream."""
+MEMORY_S = 0.5
 """Rounds count the less the longer ago they were."""
 PACE_S = 0.25
 """In so long,"""
-NEWCOMERS, NEWCOMERS_SHARE = 8, 0.25
-"""so many more are let in, or this share of those who are there: what they cost shows only when they are heard."""
+NEWCOMERS = 8
+"""so many more are let in: what they cost shows only when they are heard."""
 
 
 class Room:
@@ -29,11 +29,11 @@ class Room:
         share = min(1.0, length_s / MEMORY_S)
         self._round_s += share * (work_s - self._round_s)
 
-    def is_open(self, n_streams: int, now_s: float) -> bool:
+    def is_open(self, now_s: float) -> bool:
         """Whether one more may be let in, or turned away, at this moment."""
         if now_s - self._paced_s >= PACE_S:
             self._paced_s, self._newcomers = now_s, 0
-        return self._newcomers < max(NEWCOMERS, NEWCOMERS_SHARE * n_streams)
+        return self._newcomers < NEWCOMERS
 
     def refusal(self, n_streams: int) -> str:
         """Why one more cannot be heard; empty where he can."""

@@ -296,10 +296,10 @@ def test_there_is_room_while_rounds_are_short() -> None:
 def test_newcomers_are_let_in_by_and_by() -> None:
     room = Room(0, 1000)
     for n in range(NEWCOMERS):
-        assert room.is_open(n, 0.0)
+        assert room.is_open(0.0)
         assert room.refusal(n) == ""
-    assert not room.is_open(NEWCOMERS, PACE_S / 2)
-    assert room.is_open(NEWCOMERS, PACE_S)
+    assert not room.is_open(PACE_S / 2)
+    assert room.is_open(PACE_S)
 
 
 def test_no_more_than_the_process_can_hold() -> None:
