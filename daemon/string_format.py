@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from digitd.daemon.errors import ConfigError
+from digitd.daemon.settings import setting
 
 CHECKS = {
     "luhn": "luhn",
@@ -22,11 +23,15 @@ CHECKS = {
 Check = Literal["", "luhn", "verhoeff", "damm", "mod-11-10", "mod-97-10", "ean", "isbn", "imei"]
 
 
+MOST_DIGITS = 1000
+"""Nobody says more in one string."""
+
+
 @dataclass(frozen=True)
 class FormatConfig:
     """What a legal string is; with nothing given, every string is."""
 
-    lengths: tuple[int, ...] = ()
+    lengths: tuple[int, ...] = setting((), at_least=1, at_most=MOST_DIGITS)
     """So many digits, e.g. [10] or [7, 10]; empty: any number."""
     patterns: tuple[str, ...] = ()
     """Regular expressions, of which one must fit the whole string; empty: any digits."""
@@ -34,8 +39,6 @@ class FormatConfig:
     """What its check digit must hold."""
 
     def __post_init__(self) -> None:
-        if wrong := [length for length in self.lengths if length < 1]:
-            raise ValueError(f"lengths: {wrong[0]} must be at least 1")
         for pattern in self.patterns:
             try:
                 re.compile(pattern)

@@ -127,8 +127,11 @@ def test_every_check_is_there(check: str) -> None:
 def test_a_format_that_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match="is no regular expression"):
         parse(StringConfig, '[format]\npatterns = ["1("]', "digitd.toml")
-    with pytest.raises(ConfigError, match="must be at least 1"):
-        parse(StringConfig, "[format]\nlengths = [0]", "digitd.toml")
+    for wrong in (0, 1001):
+        with pytest.raises(
+            ConfigError, match=rf"lengths.0: {wrong} is out of range; allowed are values from 1 to 1000"
+        ):
+            parse(StringConfig, f"[format]\nlengths = [{wrong}]", "digitd.toml")
 
 
 def test_the_alternatives_of_a_digit_stand_on_no_sink() -> None:
