@@ -68,8 +68,8 @@ def answered(example: Example, folder: Path, environment: dict[str, str]) -> Non
         assert doctest.OutputChecker().check_output(answer, got, doctest.ELLIPSIS), f"{answer}\nis not\n{got}"
 
 
-@pytest.mark.parametrize("example", of("sh", "console", needs=(set(),)))
-def test_the_shell_runs_it(example: Example, tmp_path: Path) -> None:
+@pytest.mark.parametrize("example", of("sh", "console", "python", needs=(set(),)))
+def test_it_runs_alone(example: Example, tmp_path: Path) -> None:
     tried(example, tmp_path, dict(os.environ))
 
 
@@ -81,11 +81,6 @@ def test_it_runs_beside_a_daemon(example: Example, tmp_path: Path) -> None:
             environment["HOME_ASSISTANT"] = stack.enter_context(webhook())
         stack.enter_context(daemon(tmp_path))
         tried(example, tmp_path, environment)
-
-
-@pytest.mark.parametrize("example", of("python", needs=(set(),)))
-def test_python_runs_it(example: Example, tmp_path: Path) -> None:
-    tried(example, tmp_path, dict(os.environ))
 
 
 @pytest.mark.microphone
