@@ -6,7 +6,7 @@ from typing import Any
 from digitd.trainer.networks.activations import Activations
 
 NETWORKS = ("dense", "conv1", "conv2", "conv3", "final64")
-STREAM_NETWORKS = ("pooled", "pooled_brief", "tempo", "tempo_small", "separable")
+STREAM_NETWORKS = ("pooled", "pooled_brief", "pooled_broad", "tempo", "tempo_small", "separable")
 """Those that hear a stream: see `stream`."""
 FRAMES_PER_OUTPUT = 4
 """They stride twice by two: with a hop of 10 ms, an answer each 40 ms."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from digitd.trainer.networks.stream import Past, front, normalised, residual
+from digitd.trainer.networks.stream import Past, front, joined, logits, normalised, residual
 
 WIDTH = 96
 DILATIONS = (1, 1, 2, 2, 4, 4)
@@ -20,14 +20,14 @@ def layers(frames: Any, n_outputs: int, past: Past) -> Any:
     return pooled_over(POOLED_OUTPUTS, frames, n_outputs, past)
 
 
-def pooled_over(pooled_outputs: int, frames: Any, n_outputs: int, past: Past) -> Any:
-    """The same with pools over so many outputs."""
-    x = front(frames, past, (24, 32), WIDTH)
+def pooled_over(pooled_outputs: int, frames: Any, n_outputs: int, past: Past, width: int = WIDTH) -> Any:
+    """The same with pools over so many outputs, and of so many channels."""
+    x = front(frames, past, (24, 32), width)
     for dilation in DILATIONS:
         x = residual(x, past, dilation)
     recent = past.before(x, pooled_outputs - 1)
-    loudest = keras.layers.MaxPooling1D(pooled_outputs, 1)(recent)
-    usual = keras.layers.AveragePooling1D(pooled_outputs, 1)(recent)
-    x = keras.layers.Concatenate()([x, loudest, usual])
-    x = keras.layers.Dropout(0.2)(normalised(keras.layers.Dense(WIDTH, use_bias=False)(x)))
-    return keras.layers.Dense(n_outputs, name="logits")(x)
+    loudest = keras.layers.MaxPooling2D((pooled_outputs, 1), 1)(recent)
+    usual = keras.layers.AveragePooling2D((pooled_outputs, 1), 1)(recent)
+    x = joined([x, loudest, usual])
+    x = keras.layers.Dropout(0.2)(normalised(keras.layers.Conv2D(width, 1, use_bias=False)(x)))
+    return logits(x, n_outputs)

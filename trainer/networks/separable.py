@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from digitd.trainer.networks.stream import Past, front
+from digitd.trainer.networks.stream import Past, added, batch_normalised, front, logits
 
 DILATIONS = (1, 1, 2, 2, 2, 4, 4, 4)
 KERNEL = 5
@@ -16,8 +16,7 @@ def layers(frames: Any, n_outputs: int, past: Past) -> Any:
     x = front(frames, past, (24, 32), WIDTH)
     for dilation in DILATIONS:
         longer = past.before(x, (KERNEL - 1) * dilation)
-        y = keras.layers.DepthwiseConv1D(KERNEL, dilation_rate=dilation, use_bias=False)(longer)
-        y = keras.layers.Dense(WIDTH, use_bias=False)(keras.layers.BatchNormalization()(y))
-        y = keras.layers.BatchNormalization()(y)
-        x = keras.layers.SpatialDropout1D(0.1)(keras.layers.ReLU()(keras.layers.Add()([x, y])))
-    return keras.layers.Dense(n_outputs, name="logits")(x)
+        y = keras.layers.DepthwiseConv2D((KERNEL, 1), dilation_rate=(dilation, 1), use_bias=False)(longer)
+        y = keras.layers.Conv2D(WIDTH, 1, use_bias=False)(batch_normalised(y))
+        x = added(x, batch_normalised(y), dropout=0.1)
+    return logits(x, n_outputs)

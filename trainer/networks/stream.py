@@ -3,20 +3,30 @@
 A causal layer needs what came before its input. While training that is silence; in the stepping network it is a slice
 of one flat `state`, whose successor the network gives beside its posteriors. Both are built by the same function, in
 the same order, so the weights of one fit the other.
+
+All layers but the last are two-dimensional, over time and bands. While training channels come last; in the stepping
+network they come first, as ONNX has them: else it would turn each layer's input and output around, and one step would
+take twice as long.
 """
 
 import importlib
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import keras
 
 
+def _axes() -> tuple[int, int]:
+    """Of a tensor of four dimensions the axes of time and of channels."""
+    return (1, 3) if keras.config.image_data_format() == "channels_last" else (2, 1)
+
+
 class Past(Protocol):
     """Where a layer's past comes from."""
 
     def before(self, x: Any, n_frames: int) -> Any:
-        """[batch, time, ...] with the n_frames that came before it in front."""
+        """[batch, time, bands, channels] with the n_frames that came before it in front."""
         ...
 
 
@@ -25,9 +35,7 @@ class Silence:
 
     def before(self, x: Any, n_frames: int) -> Any:
         """With zeros in front."""
-        if len(x.shape) == 4:
-            return keras.layers.ZeroPadding2D(((n_frames, 0), (0, 0)))(x)
-        return keras.layers.ZeroPadding1D((n_frames, 0))(x)
+        return keras.layers.ZeroPadding2D(((n_frames, 0), (0, 0)))(x)
 
 
 class Memory:
@@ -40,14 +48,14 @@ class Memory:
 
     def before(self, x: Any, n_frames: int) -> Any:
         """With what the last step kept in front."""
-        shape = (n_frames, *x.shape[2:])
-        size = 1
-        for length in shape:
-            size *= length
+        time, _ = _axes()
+        shape = tuple(n_frames if axis == time else x.shape[axis] for axis in (1, 2, 3))
+        size = math.prod(shape)
         past = keras.layers.Reshape(shape)(self._state[:, self._used : self._used + size])
         self._used += size
-        longer = keras.layers.Concatenate(axis=1)([past, x])
-        self._kept.append(keras.layers.Reshape((size,))(longer[:, -n_frames:]))
+        longer = keras.layers.Concatenate(axis=time)([past, x])
+        last = longer[:, -n_frames:] if time == 1 else longer[:, :, -n_frames:]
+        self._kept.append(keras.layers.Reshape((size,))(last))
         return longer
 
     @property
@@ -64,10 +72,8 @@ class Meter:
 
     def before(self, x: Any, n_frames: int) -> Any:
         """As Silence, counting."""
-        size = n_frames
-        for length in x.shape[2:]:
-            size *= length
-        self.size += size
+        time, _ = _axes()
+        self.size += n_frames * math.prod(x.shape[axis] for axis in (1, 2, 3) if axis != time)
         return Silence().before(x, n_frames)
 
 
@@ -99,15 +105,25 @@ def without_phones(model: Any) -> Any:
 
 def stepping(trained: Any) -> Any:
     """The same network with its past in a state: (frames, state) -> (posteriors, next state)."""
+    layout = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = _stepping(trained)
+    finally:
+        keras.config.set_image_data_format(layout)
+    found = trained.get_weights()  # of older networks some have fewer dimensions
+    model.set_weights([old.reshape(new.shape) for old, new in zip(found, model.get_weights(), strict=True)])
+    return model
+
+
+def _stepping(trained: Any) -> Any:
     n_mels, n_outputs = trained.input_shape[-1], trained.output_shape[-1]
     layers, meter = _layers(trained.name), Meter()
     layers(keras.Input((None, n_mels)), n_outputs, meter)
     frames, state = keras.Input((None, n_mels), name="frames"), keras.Input((meter.size,), name="state")
     memory = Memory(state)
     posteriors = keras.layers.Softmax()(layers(frames, n_outputs, memory))
-    model = keras.Model([frames, state], [posteriors, memory.next_state], name=trained.name)
-    model.set_weights(trained.get_weights())
-    return model
+    return keras.Model([frames, state], [posteriors, memory.next_state], name=trained.name)
 
 
 def _layers(name: str) -> Layers:
@@ -117,25 +133,45 @@ def _layers(name: str) -> Layers:
 
 def normalised(x: Any) -> Any:
     """Batch normalisation, then max(0, x)."""
-    return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    return keras.layers.ReLU()(batch_normalised(x))
+
+
+def batch_normalised(x: Any) -> Any:
+    """Batch normalisation of the channels."""
+    return keras.layers.BatchNormalization(axis=_axes()[1])(x)
+
+
+def joined(parts: list[Any]) -> Any:
+    """Their channels, one behind the other."""
+    return keras.layers.Concatenate(axis=_axes()[1])(parts)
 
 
 def front(frames: Any, past: Past, channels: tuple[int, int], width: int) -> Any:
-    """Two convolutions over time and mel bands, each halving both, then `width` channels a frame.
+    """Two convolutions over time and mel bands, each halving both, then `width` channels a frame and one band.
 
     A voice's formants lie higher or lower; convolving over bands lets one kernel find them wherever they are.
     """
-    x = keras.layers.Reshape((-1, frames.shape[-1], 1))(frames)
+    x = keras.ops.expand_dims(frames, _axes()[1])
     for n_channels, bands in zip(channels, (5, 3), strict=True):
         x = keras.layers.ZeroPadding2D(((0, 0), (bands // 2, bands // 2)))(past.before(x, 2))
         x = normalised(keras.layers.Conv2D(n_channels, (4, bands), strides=2, use_bias=False)(x))
-    x = keras.layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
-    return normalised(keras.layers.Dense(width, use_bias=False)(x))
+    n_bands = x.shape[6 - sum(_axes())]
+    return normalised(keras.layers.Conv2D(width, (1, n_bands), use_bias=False)(x))
 
 
 def residual(x: Any, past: Past, dilation: int, kernel: int = 3, dropout: float = 0.1) -> Any:
     """A dilated causal convolution around which the input passes unchanged."""
     longer = past.before(x, (kernel - 1) * dilation)
-    y = keras.layers.Conv1D(x.shape[-1], kernel, dilation_rate=dilation, use_bias=False)(longer)
-    y = keras.layers.BatchNormalization()(y)
-    return keras.layers.SpatialDropout1D(dropout)(keras.layers.ReLU()(keras.layers.Add()([x, y])))
+    y = keras.layers.Conv2D(x.shape[_axes()[1]], (kernel, 1), dilation_rate=(dilation, 1), use_bias=False)(longer)
+    return added(x, batch_normalised(y), dropout)
+
+
+def added(x: Any, y: Any, dropout: float) -> Any:
+    """max(0, x + y), some channels left out while training."""
+    return keras.layers.SpatialDropout2D(dropout)(keras.layers.ReLU()(keras.layers.Add()([x, y])))
+
+
+def logits(x: Any, n_outputs: int) -> Any:
+    """[batch, time, n_outputs] of the one band that is left."""
+    x = x[:, :, 0] if _axes()[0] == 1 else keras.ops.transpose(x[..., 0], (0, 2, 1))
+    return keras.layers.Dense(n_outputs, name=LOGITS)(x)

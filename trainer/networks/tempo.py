@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import keras
-
-from digitd.trainer.networks.stream import Past, front, residual
+from digitd.trainer.networks.stream import Past, front, logits, residual
 
 DILATIONS = (1, 1, 2, 2, 4, 4, 4)
 
@@ -14,4 +12,4 @@ def layers(frames: Any, n_outputs: int, past: Past) -> Any:
     x = front(frames, past, (24, 32), 96)
     for dilation in DILATIONS:
         x = residual(x, past, dilation)
-    return keras.layers.Dense(n_outputs, name="logits")(x)
+    return logits(x, n_outputs)
