@@ -131,8 +131,9 @@ class Intake:
         whole = _sound_frames(block.frames)
         self._waiting = np.concatenate([self._waiting, mixed_down(block.frames[:whole])])
         while chunks := list(itertools.islice(self._chunks(), AT_ONCE_CHUNKS)):
-            yield replace(chunks[0], ahead=tuple(chunk.samples for chunk in chunks[1:]))
-            yield from chunks[1:]
+            if len(chunks) > 1:
+                chunks[0] = replace(chunks[0], ahead=tuple(chunk.samples for chunk in chunks[1:]))
+            yield from chunks
         if whole < len(block.frames):
             at_s = (self._taken_frames + len(self._waiting)) / self._source_rate_hz
             raise AudioError(

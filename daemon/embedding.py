@@ -48,6 +48,11 @@ class EmbeddingGate:
         self._last_end_s = float("-inf")
         self._in_string = False  # whether the last digit followed another
 
+    @property
+    def holds(self) -> bool:
+        """Whether a digit waits for what follows it."""
+        return bool(self._held)
+
     def admit(self, found: Found) -> Iterator[Digit]:
         """What passes now that a digit has been found."""
         if self._held and found.digit.end_s - self._held[-1].digit.end_s > NEIGHBOUR_S:

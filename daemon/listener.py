@@ -33,6 +33,9 @@ def open_network(bundle: Bundle, provider: str = "auto") -> Network:
 class Listener(Protocol):
     """What the pipeline asks of either kind."""
 
+    wake_s: float
+    """When a string is over, where nothing more is said: what is said up to then is told by then, whatever the room."""
+
     def foresee(self, chunks: Sequence[Chunk]) -> Acoustics | None:
         """What is to be computed before these are pushed, where it can be with other streams'; else None."""
         ...

@@ -145,6 +145,7 @@ class Pipeline:
         self._fresh = False
         for state in self._watch.push(chunk):
             yield SourceState(state, 0.0, self._taken_in_s)
+        self._listener.wake_s = self._strings.over_s
         yield from self._published(self._listener.push(chunk))
         if self._strings.is_open:
             yield from self._strings.advance(self._listener.quiet_until_s, self._taken_in_s)

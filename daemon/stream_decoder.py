@@ -13,6 +13,7 @@ Kind = Literal["isolated", "connected"]
 """What a bundle was trained for: digits with a pause before and after, or strings of them too."""
 
 
+ROUNDING = 1e-9
 RISEN_SHARE = 0.1
 """The same digit is said again where its share is so much more than the least that it had since."""
 
@@ -88,11 +89,27 @@ class StreamDecoder:
             self._lowest = min(self._lowest, max(shares[self._last], smoothed[self._last]))
         waits = self._told is not None and not (self._connected and best != self._told)
         since_s = at_s - self._told_at_s
-        accepted = not waits and since_s >= self._decoding.refractory_s and candidate.confidence >= self._least(since_s)
+        accepted = not waits and at_s >= self.deaf_until_s and candidate.confidence >= self._least(since_s)
         if accepted:
             self._told, self._told_at_s, self._peak = best, at_s, shares[best]
             self._last, self._lowest = best, 1.0
         return candidate, accepted
+
+    @property
+    def deaf_until_s(self) -> float:
+        """Before then no digit is published, whatever is said."""
+        return self._told_at_s + self._decoding.refractory_s
+
+    @property
+    def soonest_outputs(self) -> int:
+        """Before so many more outputs no digit is published: so many it takes if each of them is sure of one digit."""
+        n_smoothed = self._decoding.smoothed_outputs
+        wanted = n_smoothed * self.threshold * (self._decoding.follow_share if self._connected else 1.0)
+        most = [max(shares) for shares in self._recent]
+        soonest = 1
+        while soonest < n_smoothed and sum(most[soonest - n_smoothed :]) + soonest < wanted - ROUNDING:
+            soonest += 1
+        return soonest
 
     def is_new(self, candidate: Candidate) -> bool:
         """Whether it is no echo of the digit that was told last, of which the network goes on telling for a while."""

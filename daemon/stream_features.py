@@ -89,13 +89,9 @@ class MelBank:
         spec = self.spec
         n_streams, n_samples = samples.shape
         n_frames = (n_samples - spec.n_fft) // spec.hop_samples + 1
-        of_stream, of_sample = samples.strides  # `sliding_window_view` would cost as much as the spectrum
-        windows = np.lib.stride_tricks.as_strided(
-            samples,
-            (n_streams, n_frames, spec.n_fft),
-            (of_stream, spec.hop_samples * of_sample, of_sample),
-            writeable=False,
-        )
+        of_stream, of_sample = samples.strides  # numpy's own functions for windows cost as much as the spectrum
+        strides = (of_stream, spec.hop_samples * of_sample, of_sample)
+        windows: Samples = np.ndarray((n_streams, n_frames, spec.n_fft), np.float32, samples, 0, strides)
         spectrum = np.fft.rfft(windows * self._window)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ self._filters
         blocks = []
@@ -154,14 +150,15 @@ class MelStream:
             float32 [n_streams, n_frames, n_mels].
         """
         pairs = zip(streams, samples, strict=True)
-        return cls._take(streams, np.stack([np.concatenate([stream._past, piece]) for stream, piece in pairs]))
+        waiting = np.concatenate([part for stream, piece in pairs for part in (stream._past, piece)])
+        return cls._take(streams, waiting.reshape(len(streams), -1))
 
     @staticmethod
     def _take(streams: Sequence["MelStream"], waiting: Samples) -> MelFrames:
         bank = streams[0]._bank
-        frames, levels = bank.frames(waiting, np.stack([stream._levels for stream in streams]))
-        for stream, rest, level in zip(
-            streams, waiting[:, frames.shape[1] * bank.spec.hop_samples :], levels, strict=True
-        ):
-            stream._past, stream._levels = rest.copy(), level.copy()  # not the whole round's
+        before = np.concatenate([stream._levels for stream in streams]).reshape(-1, bank.spec.n_mels)
+        frames, levels = bank.frames(waiting, before)
+        past = waiting[:, frames.shape[1] * bank.spec.hop_samples :]
+        for n, stream in enumerate(streams):
+            stream._past, stream._levels = past[n].copy(), levels[n].copy()  # not the whole round's
         return frames

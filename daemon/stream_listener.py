@@ -29,6 +29,12 @@ DOUBT_APART_S = 0.2
 """Two digits do not end closer to each other."""
 BUSY_S = 1.5
 """Speech that goes on for longer is no digit, or noise: it holds no string open."""
+PAUSE_AFTER_S = 0.14
+"""So long after speech was over, which is known 0.2 s after its end, a digit in it has been told too."""
+PAUSE_BATCH_S = 0.16
+"""Then so much is heard at a time: a call of the network for four outputs costs a third more than for one."""
+ONSET_S = 0.12
+"""So soon after speech has begun, no digit is over and settled."""
 QUIET_AFTER_S = 1.0
 """So long after the last speech no digit is on its way."""
 QUIET_BATCH_S = 0.4
@@ -49,12 +55,13 @@ class StreamListener:
         self._word_end_s = self._digit_end_s = -1.0  # of the last word that a digit was found in, and was published
         self._taken_in_s = 0.0
         self._threshold = 1.0
+        self.wake_s = float("inf")
+        """When a string is over, where nothing more is said: up to then is heard by then, whatever the room."""
         self._begin(0)
         self.switch(mode)
 
     def _begin(self, sample: int) -> None:
         self._acoustics = Acoustics(self._spotter)
-        self._batch_outputs = round(QUIET_BATCH_S * self._spec.sample_rate_hz / self._acoustics.output_samples)
         manifest = self._spotter.bundle.manifest
         self._decoder = StreamDecoder(manifest.labels, self._threshold, manifest.decoding, manifest.kind)
         self._span = WordSpan(self._spec.sample_rate_hz)
@@ -62,7 +69,9 @@ class StreamListener:
         self._doubt: Candidate | None = None
         self._start_sample, self._heard_outputs = sample, 0
         self._speech_sample = sample  # where speech was last
-        self._rests = False  # whether the room is quiet, and is heard in larger pieces
+        self._pause_sample = sample  # where nothing was said last
+        self._silent_s = 0.0  # for how long nothing has been said
+        self._batch_outputs = 1  # so many outputs are heard at a time: more in a pause, and most in a quiet room
 
     @property
     def _heard_s(self) -> float:
@@ -79,7 +88,7 @@ class StreamListener:
     @property
     def rests(self) -> bool:
         """Whether nothing was said for QUIET_AFTER_S, and none looks on."""
-        return self._rests
+        return self._silent_s >= QUIET_AFTER_S
 
     def switch(self, mode: Mode) -> None:
         """From the next output on."""
@@ -97,7 +106,7 @@ class StreamListener:
                 break
             self._take_in(chunk)
         taken_outputs = self._acoustics.taken_samples // self._acoustics.output_samples
-        due = taken_outputs - self._heard_outputs >= (self._batch_outputs if self._rests else 1)
+        due = taken_outputs - self._heard_outputs >= self._batch_outputs
         return self._acoustics if due and self._acoustics.lacks else None
 
     def push(self, chunk: Chunk) -> Iterator[Digit | Rejected | Doubt]:
@@ -109,9 +118,10 @@ class StreamListener:
         self._span.push(chunk.samples)
         self._take_in(chunk)
         end_sample = chunk.start_sample + len(chunk.samples)
-        self._rests = self._is_quiet(end_sample)
+        self._silent_s = self._silence_s(end_sample)
+        self._batch_outputs = self._patience_outputs(end_sample)
         due = (end_sample - self._start_sample) // self._acoustics.output_samples - self._heard_outputs
-        if due >= (self._batch_outputs if self._rests else 1):
+        if due >= self._batch_outputs:
             frames, posteriors = self._acoustics.hear(due)
             if self._front_end.lookout:
                 self._front_end.lookout.see(frames)
@@ -122,11 +132,30 @@ class StreamListener:
         if chunk.start_sample + len(chunk.samples) - self._start_sample > self._acoustics.taken_samples:
             self._acoustics.take_in([chunk.samples, *chunk.ahead])
 
-    def _is_quiet(self, sample: int) -> bool:
-        """Whether nothing was said for QUIET_AFTER_S before `sample`, where taking in ended, and none looks on."""
-        if sample - self._front_end.quiet_until_sample >= self._frame_samples:
+    def _silence_s(self, sample: int) -> float:
+        """For how long before `sample`, where taking in ended, nothing was said; 0 where somebody looks on."""
+        if self._front_end.lookout or sample - self._front_end.quiet_until_sample >= self._frame_samples:
             self._speech_sample = sample
-        return sample - self._speech_sample >= QUIET_AFTER_S * self._spec.sample_rate_hz and not self._front_end.lookout
+        return (sample - self._speech_sample) / self._spec.sample_rate_hz
+
+    def _patience_outputs(self, sample: int) -> int:
+        """How many outputs are heard at a time, up to `sample`: nothing that can be told now waits for the others."""
+        string_is_over = self._heard_s < self.wake_s <= self._at_s(sample)
+        if self._front_end.lookout or self._gate.holds or string_is_over:
+            return 1
+        if self._silent_s >= QUIET_AFTER_S:
+            return self._outputs(QUIET_BATCH_S)
+        if self._silent_s >= PAUSE_AFTER_S:
+            self._pause_sample = sample
+        if self._at_s(sample - self._pause_sample) < ONSET_S:
+            return self._outputs(PAUSE_BATCH_S)
+        return max(self._decoder.soonest_outputs, self._outputs(max(0.0, self._decoder.deaf_until_s - self._heard_s)))
+
+    def _outputs(self, duration_s: float) -> int:
+        return int(duration_s * self._spec.sample_rate_hz / self._acoustics.output_samples + 1e-6)
+
+    def _at_s(self, sample: int) -> float:
+        return sample / self._spec.sample_rate_hz
 
     def finish(self) -> Iterator[Digit | Rejected | Doubt]:
         """The digit that the end has cut, and the speech that is still open."""

@@ -108,6 +108,11 @@ class StringDecoder:
         """Whether a string has begun that is not over."""
         return bool(self._digits)
 
+    @property
+    def over_s(self) -> float:
+        """When the string that has begun is over, where nothing more is said; without one never."""
+        return self._digits[-1].end_s + self._end_silence_s if self._digits else float("inf")
+
     def add(self, digit: Digit) -> Iterator[String]:
         """Take a digit in; a string that its late start ends comes out."""
         yield from self.advance(digit.start_s, digit.emitted_s)
@@ -124,7 +129,7 @@ class StringDecoder:
 
     def advance(self, silent_until_s: float, taken_in_s: float) -> Iterator[String]:
         """The string that is over, where nothing was said up to `silent_until_s` of the stream."""
-        if self._digits and silent_until_s - self._digits[-1].end_s >= self._end_silence_s:
+        if silent_until_s >= self.over_s:
             yield from self.finish(taken_in_s)
 
     def finish(self, taken_in_s: float) -> Iterator[String]:

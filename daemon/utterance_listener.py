@@ -26,6 +26,7 @@ class UtteranceListener:
         self._log_mel = LogMel(recogniser.spec)
         self._decoder = IsolatedDecoder(manifest.labels, manifest.thresholds.of(mode))
         self._taken_in_s = 0.0
+        self.wake_s = float("inf")
 
     @property
     def quiet_until_s(self) -> float:

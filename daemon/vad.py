@@ -76,6 +76,7 @@ class FrameVad:
 
     def _begin(self, sample: int, *, after_gap: bool) -> None:
         self._vad = webrtcvad.Vad(self._mode)
+        self._nothing = np.zeros(0, np.float32)
         self._warm = False
         self._after_gap = after_gap
         self._begin_sample = self._taken_sample = self._decided_sample = sample
@@ -84,15 +85,16 @@ class FrameVad:
 
     def _decide(self) -> None:
         """On all frames that have come, also ahead: levels of many cost little more than those of one."""
-        waiting = np.concatenate(self._waiting) if self._waiting else np.zeros(0, np.float32)
+        waiting = self._waiting[0] if len(self._waiting) == 1 else np.concatenate([self._nothing, *self._waiting])
         whole = len(waiting) - len(waiting) % self._frame_samples
         frames, self._waiting = waiting[:whole].reshape(-1, self._frame_samples), [waiting[whole:]]
-        pcm = [frame.tobytes() for frame in (np.clip(frames, -1, 1) * 32767).astype("<i2")]
+        pcm = (np.minimum(np.maximum(frames, -1), 1) * 32767).astype("<i2").tobytes()  # a third of the time of `clip`
+        pieces = [pcm[at : at + 2 * self._frame_samples] for at in range(0, 2 * whole, 2 * self._frame_samples)]
         if not self._warm:
             self._warm = True
-            for piece in pcm[: WARM_UP_MS // FRAME_MS]:
+            for piece in pieces[: WARM_UP_MS // FRAME_MS]:
                 self._vad.is_speech(piece, self._rate_hz)
-        for frame, piece, level in zip(frames, pcm, levels_dbfs(frames).tolist(), strict=True):
+        for frame, piece, level in zip(frames, pieces, levels_dbfs(frames).tolist(), strict=True):
             speech = self._vad.is_speech(piece, self._rate_hz)
             self._frames.append(Frame(frame, self._decided_sample, speech, level, self._after_gap))
             self._decided_sample += self._frame_samples

@@ -69,7 +69,7 @@ class WordSpan:
         if not len(recent):
             return at_s, at_s
         peak = float(recent[-_hops(LATEST_END_S + LOOK_BACK_S / 2) :].max())
-        background = _background(levels_dbfs)
+        background = _background(levels_dbfs[:last])  # what came later is no matter of how much is heard at a time
         floor = min(background + ABOVE_FLOOR_DB, peak - BELOW_PEAK_DB)
         self._soft_dbfs = max(peak - PAUSE_BELOW_DB, background + PAUSE_ABOVE_FLOOR_DB)
         loud = np.flatnonzero(recent > max(peak - WORD_RANGE_DB, floor))

@@ -154,3 +154,21 @@ def test_a_bundle_decides_how_it_listens() -> None:
     assert isinstance(open_network(bundle.load(models.DEFAULT_MODEL), "cpu"), Spotter)
     with pytest.raises(BundleError, match="no bundle 'nobody'"):
         open_network(bundle.load("nobody"), "cpu")
+
+
+def test_a_string_is_told_in_time_though_a_pause_is_heard_in_larger_pieces(spotter: Spotter, demo: Samples) -> None:
+    end_silence_s = PipelineConfig().string.end_silence_ms / 1000
+    bodies = heard(spotter, whole(np.concatenate([demo, np.zeros(2 * RATE_HZ, np.float32)])))
+    for string in (body for body in bodies if isinstance(body, String)):
+        assert end_silence_s <= string.emitted_s - string.end_s <= end_silence_s + 0.08
+
+
+def test_the_network_is_called_less_often_where_no_digit_can_end(spotter: Spotter, demo: Samples) -> None:
+    pause = np.random.default_rng(0).normal(0, 1e-4, 5 * RATE_HZ).astype(np.float32)
+    calls = []
+    for samples in (pause, demo):
+        before = spotter.session.runs
+        heard(spotter, [Block(piece[:, np.newaxis]) for piece in np.split(samples, range(640, len(samples), 640))])
+        calls.append((spotter.session.runs - before) * RATE_HZ / len(samples))
+    assert calls[0] < 6
+    assert 6 < calls[1] < 15

@@ -102,3 +102,26 @@ def test_digits_are_sure_and_apart(tops: list[tuple[int, float]], threshold: flo
     least = threshold * DECODING[kind].follow_share
     assert all(c.confidence >= least for c in found)
     assert all(b.at_s - a.at_s >= DECODING[kind].refractory_s - 1e-9 for a, b in pairwise(found))
+
+
+@KINDS
+@given(
+    threshold=st.floats(0.05, 0.99),
+    outputs=st.lists(st.lists(st.integers(0, 10), min_size=4, max_size=4), max_size=40),
+)
+def test_nothing_is_published_sooner_than_it_says(kind: Kind, threshold: float, outputs: list[list[int]]) -> None:
+    decoder, soonest = StreamDecoder(LABELS, threshold, DECODING[kind], kind), 1
+    for number, weights in enumerate(outputs, start=1):
+        posteriors = np.array(weights, np.float32) / max(1, sum(weights))
+        _, accepted = decoder.push(posteriors, number * OUTPUT_S)
+        assert not accepted or number >= soonest
+        soonest = number + decoder.soonest_outputs
+
+
+@KINDS
+def test_a_sure_digit_is_published_when_it_says(kind: Kind) -> None:
+    decoder = StreamDecoder(LABELS, 0.6, DECODING[kind], kind)
+    soonest, sure = decoder.soonest_outputs, np.array([1, 0, 0, 0], np.float32)
+    accepted = [decoder.push(sure, number * OUTPUT_S)[1] for number in range(1, soonest + 1)]
+    assert accepted == [False] * (soonest - 1) + [True]
+    assert decoder.deaf_until_s == pytest.approx(soonest * OUTPUT_S + DECODING[kind].refractory_s)

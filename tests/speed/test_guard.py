@@ -18,10 +18,10 @@ FASTER = 0.8
 """From here on what is known is stale, and would let a slow-down pass."""
 FEW_STEPS = 25.0
 """A stage of hardly any steps may take so many more a second of sound."""
-MOST_NETWORK = 0.92
-"""0.75-0.85 were measured: the daemon's session unpacks its int8 weights once, one of ONNX Runtime's own each time."""
-MOST_FEATURES = 1.7
-"""1.45-1.50 were measured: running levels and joints beside what they are made of."""
+MOST_NETWORK = 0.65
+"""0.56-0.59 were measured: the daemon's session unpacks its int8 weights once, one of ONNX Runtime's own each time."""
+MOST_FEATURES = 1.45
+"""1.29-1.31 were measured: running levels and joints beside what they are made of."""
 REMEDY = "; if that is meant, run `python -m tests.speed.work`"
 
 
