@@ -7,11 +7,12 @@ from importlib.util import find_spec
 from typing import Any, get_args
 
 from digitd.daemon import bundle
-from digitd.daemon.audio import LIVE_CHUNK_MS, Block, from_pcm16
+from digitd.daemon.audio import Block, from_pcm16
 from digitd.daemon.events import Digit
 from digitd.daemon.listener import Network, open_network
 from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import Pipeline, PipelineConfig
+from digitd.daemon.sources.capture import CHUNK_MS
 from digitd.export.bench import endpoints
 from digitd.export.bench.machine import pinned
 from digitd.export.bench.part import Part
@@ -37,6 +38,7 @@ COLUMNS = (
 )  # fmt: skip
 NOTES = (
     "Phrases: five digits in a breath, then a second of silence. Single: digits 0.5-1.2 s apart.",
+    f"digitd hears pieces of {CHUNK_MS} ms, as a microphone gives them, pocketsphinx frames of its endpointer, 30 ms.",
     "Both hear all; pocketsphinx decodes what its endpointer lets through, in a time that grows with its square.",
     "Latency: from the end of a word (energy within 35 dB of its peak) to the sound taken in when its text was there.",
     "An endpoint rule tells no digits. Its latency is what it adds before a recogniser that waits for it may begin.",
@@ -140,7 +142,7 @@ def measure(plan: Plan, takes: Takes) -> Part:
     """Both modes, pocketsphinx in both ways, and the endpoint rules that others put before a recogniser."""
     with pinned(plan.core):
         network = open_network(bundle.load(plan.model), "cpu")
-        listeners = {f"digitd, {mode}": digitd(network, mode, LIVE_CHUNK_MS) for mode in get_args(Mode)}
+        listeners = {f"digitd, {mode}": digitd(network, mode, CHUNK_MS) for mode in get_args(Mode)}
         listeners["digitd, always, from a file"] = digitd(network, "always", FILE_CHUNK_MS)
         notes = []
         if find_spec("pocketsphinx"):

@@ -1,4 +1,4 @@
-"""Where the time goes: each stage of the pipeline, fed live by 20 ms and at once by whole blocks of a file."""
+"""Where the time goes: each stage of the pipeline, fed live by 40 ms and at once by whole blocks of a file."""
 
 import os
 import time
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from digitd.daemon import bundle
-from digitd.daemon.audio import LIVE_CHUNK_MS, Block, Intake
+from digitd.daemon.audio import Block, Intake
 from digitd.daemon.controls import Controls
 from digitd.daemon.events import Body, Stamp
 from digitd.daemon.front_end import FrontEnd
@@ -22,6 +22,7 @@ from digitd.daemon.pipeline import Pipeline, PipelineConfig
 from digitd.daemon.session import Session
 from digitd.daemon.signal_watch import SignalWatch
 from digitd.daemon.sinks.sink import HookConfig, SocketConfig, Surroundings
+from digitd.daemon.sources.capture import CHUNK_MS
 from digitd.daemon.sources.recording import RecordingSource
 from digitd.daemon.stream_features import MelStream
 from digitd.daemon.stream_listener import StreamListener
@@ -56,7 +57,7 @@ PROBES = (
 )
 """Of a bundle that hears a stream; what is called within another stage belongs to the inner one."""
 STAGES = tuple(dict.fromkeys(probe.stage for probe in PROBES))
-FEEDS = {"live": LIVE_CHUNK_MS / 1000, "at once": 1.0}
+FEEDS = {"live": CHUNK_MS / 1000, "at once": 1.0}
 """Way of feeding -> seconds of a push."""
 
 
@@ -163,7 +164,7 @@ def measure(plan: Plan, takes: Takes) -> Part:
         tuple(rows),
         figures,
         (
-            f"Processor time. A push is {LIVE_CHUNK_MS} ms live or 1 s at once; moments belong to the innermost stage.",
+            f"Processor time. A push is {CHUNK_MS} ms live or 1 s at once; moments belong to the innermost stage.",
             f"To be timed costs {timing:.0%} of the live time, which is in the stages and not in the times real time.",
         ),
     )
