@@ -35,8 +35,8 @@ PAUSE_BATCH_S = 0.16
 """Then so much is heard at a time: a call of the network for four outputs costs a third more than for one."""
 ONSET_S = 0.12
 """So soon after speech has begun, no digit is over and settled."""
-QUIET_AFTER_S = 1.0
-"""So long after the last speech no digit is on its way."""
+QUIET_AFTER_S = 0.5
+"""So long after the last speech, and where no string is open, nothing is on its way."""
 QUIET_BATCH_S = 0.4
 """Then so much is heard at a time: each call of the network from idleness costs as much as two or three hot ones."""
 
@@ -87,8 +87,8 @@ class StreamListener:
 
     @property
     def rests(self) -> bool:
-        """Whether nothing was said for QUIET_AFTER_S, and none looks on."""
-        return self._silent_s >= QUIET_AFTER_S
+        """Whether nothing was said for QUIET_AFTER_S, no string is open, and none looks on."""
+        return self._silent_s >= QUIET_AFTER_S and self.wake_s == float("inf")
 
     def switch(self, mode: Mode) -> None:
         """From the next output on."""
@@ -143,10 +143,10 @@ class StreamListener:
         string_is_over = self._heard_s < self.wake_s <= self._at_s(sample)
         if self._front_end.lookout or self._gate.holds or string_is_over:
             return 1
-        if self._silent_s >= QUIET_AFTER_S:
-            return self._outputs(QUIET_BATCH_S)
         if self._silent_s >= PAUSE_AFTER_S:
             self._pause_sample = sample
+        if self.rests:
+            return self._outputs(QUIET_BATCH_S)
         if self._at_s(sample - self._pause_sample) < ONSET_S:
             return self._outputs(PAUSE_BATCH_S)
         return max(self._decoder.soonest_outputs, self._outputs(max(0.0, self._decoder.deaf_until_s - self._heard_s)))
