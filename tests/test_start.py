@@ -1,8 +1,10 @@
 """What `digitd run` starts with: no needless import, and a microphone's program ahead where one is wanted."""
 
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,13 @@ NEEDLESS = {
     "scipy", "sklearn", "tensorflow", "keras", "librosa", "matplotlib",
     "digitd.trainer", "digitd.export", "digitd.daemon.sinks.unix_socket", "digitd.daemon.sources.microphone",
     "digitd.daemon.metrics_server", "digitd.daemon.callers.registry", "digitd.daemon.doctor",
+    "wyoming", "zeroconf", "paho", "tritonclient", "grpc", "fsspec",
+    "digitd.daemon.wyoming", "digitd.daemon.telephone", "digitd.daemon.gateway", "digitd.daemon.web",
+    "digitd.daemon.client", "digitd.daemon.engines.kserve", "digitd.daemon.sinks.mqtt",
 }  # fmt: skip
 """Each costs milliseconds or megabytes, and a file that is heard on the CPU needs none."""
+BASE = {"numpy", "webrtcvad-wheels", "soxr", "soundfile", "tomli-w", "tqdm"}
+"""What `pip install digitd` brings along: ONNX Runtime is an extra, for there are two of them."""
 
 
 def test_a_file_is_heard_without_needless_imports() -> None:
@@ -30,6 +37,17 @@ def test_a_file_is_heard_without_needless_imports() -> None:
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "onnxruntime" in loaded  # the listing is what it is taken for
     assert {name for name in NEEDLESS if any(each == name or each.startswith(f"{name}.") for each in loaded)} == set()
+
+
+def test_importing_digitd_imports_nothing_else() -> None:
+    code = "import sys; before = set(sys.modules); import digitd; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["digitd"]
+
+
+def test_the_base_needs_what_it_always_did() -> None:
+    of_base = [each for each in requires("digitd") or [] if "extra ==" not in each]
+    assert {re.split(r"[<>=!~; \[]", each)[0] for each in of_base} == BASE
 
 
 def test_the_capture_program_stays_small() -> None:

@@ -102,9 +102,18 @@ def _greeting(rate_hz: int, channels: int, stream: str, mode: Mode | None) -> by
 
 def _welcome(place: Place, line: bytes) -> None:
     """Nothing, where we are heard."""
-    if json.loads(line or b'{"type":""}').get("type") != "accepted":
+    if _answer(line).get("type") != "accepted":
         _refuse(place, line)
         raise SinkError(f"{place}: no answer; is it a `--source unix:PATH` that is there?")
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    """What a line of JSON holds; nothing, where it is none."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _told(place: Place, line: bytes) -> Event | Unknown:
@@ -114,7 +123,7 @@ def _told(place: Place, line: bytes) -> Event | Unknown:
 
 def _refuse(place: Place, line: bytes) -> None:
     """Raises SinkError where a line tells that we are not heard, or no further."""
-    if b'"refused"' in line and (told := json.loads(line)).get("type") == "refused":
+    if b'"refused"' in line and (told := _answer(line)).get("type") == "refused":
         raise SinkError(f"{place}: {told.get('reason', 'refused')}")
 
 

@@ -15,14 +15,12 @@ from digitd.daemon.errors import AudioError, ConfigError, DigitdError
 from digitd.daemon.listener import Network
 from digitd.daemon.mode import Mode
 from digitd.daemon.pipeline import PipelineConfig
-from digitd.daemon.request import refusal
+from digitd.daemon.web.farewell import dismiss
 from digitd.daemon.web.microphone import Note, Opening, told
 from digitd.daemon.web.speaker import Speaker
 
 SILENT_S = 30.0
 """Who sends nothing for so long leaves his place to others; a muted microphone sends zeros."""
-MAX_REASON_BYTES = 123
-"""Of a closing frame (RFC 6455, 5.5)."""
 
 Result = TypeVar("Result")
 
@@ -97,13 +95,3 @@ class Booth:
 async def _next(connection: ServerConnection) -> str | bytes:
     async with asyncio.timeout(SILENT_S):
         return await connection.recv()
-
-
-async def dismiss(connection: ServerConnection, code: CloseCode, why: str) -> None:
-    """Tell a page why, as an `error` like a socket's, and close its connection with that reason."""
-    logger.info("a connection is closed: %s", why)
-    try:
-        await connection.send(refusal(ConfigError(why)).decode().rstrip())
-    except ConnectionClosed:
-        return
-    await connection.close(code, why.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))

@@ -43,7 +43,7 @@ class Gate:
 
     def takes_ticket(self, request: Request) -> bool:
         """Whether it brings a ticket, which is spent with that."""
-        until_s = self._tickets.pop(_field(request, "ticket"), 0.0)
+        until_s = self._tickets.pop(field(request, "ticket"), 0.0)
         return time.monotonic() < until_s
 
     def refusal(self, request: Request, *, socket: bool) -> Refusal | None:
@@ -53,7 +53,7 @@ class Gate:
         host, origins = request.headers.get_all("Host")[0], request.headers.get_all("Origin")
         if (socket or origins) and origins != [f"http://{host}"]:
             return Refusal(HTTPStatus.FORBIDDEN, "asked for by the page of another site; open this one's own page")
-        if not secrets.compare_digest(_field(request, "token").encode(), self._token.encode()):
+        if not secrets.compare_digest(field(request, "token").encode(), self._token.encode()):
             return Refusal(HTTPStatus.FORBIDDEN, "no token, or not this server's; open the address that it printed")
         return None
 
@@ -76,7 +76,7 @@ def _name(host: str) -> str | None:
         return None
 
 
-def _field(request: Request, name: str) -> str:
+def field(request: Request, name: str) -> str:
     """The one value of a query's field, or nothing."""
     try:
         values = parse_qs(urlsplit(request.path).query, max_num_fields=MAX_FIELDS).get(name, [])

@@ -20,7 +20,7 @@ from digitd.daemon.mode import Mode
 from digitd.daemon.received import Received
 from digitd.daemon.request import requested
 from digitd.daemon.tap import Outlook, Tap
-from digitd.daemon.web.booth import dismiss
+from digitd.daemon.web.farewell import dismiss
 
 PAST_EVENTS = 100
 """So many are shown to a page that comes later."""

@@ -49,12 +49,14 @@ def bound(host: str, port: int) -> socket.socket:
         raise ConfigError(f"--port {port}: no port; it lies from 0 (any that is free) to 65535")
     family = socket.AF_INET6 if ":" in HOSTS[host] else socket.AF_INET
     try:
-        return socket.create_server((HOSTS[host], port), family=family)
+        listener = socket.create_server((HOSTS[host], port), family=family)
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise SinkError(
             f"--port {port}: it cannot be listened on ({why}); name another, or 0 for any that is free"
         ) from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it where a socket is given
+    return listener
 
 
 def address(listener: socket.socket) -> str:

@@ -67,8 +67,8 @@ function _shtab_digitd_using
   test "$_shtab_digitd_cmdpath" = "$argv"
 end
 
-set -g _shtab_digitd_commands run devices doctor config watch mode listen calibrate type web models transcribe data 'data fetch' train sweep evaluate export bench
-set -g _shtab_digitd_opts_with_value --address --after --as --channels --config --engine --format --from --host --idle --idle-pause --instances --keyboard --layout --log-level --long --max-batch --max-delay-ms --max-false-per-hour --max-words --max-words-entry --mode --model --most-streams --name --on --only --out --pace --part --pause-string --port --processes --provider --rate --recording --report --rows --runs --seed --separator --sha256 --sink --source --speakers --takes --target --url --wait-s --weights --window
+set -g _shtab_digitd_commands run devices doctor config watch mode listen calibrate type web telephone gateway wyoming models transcribe data 'data fetch' train sweep evaluate export bench
+set -g _shtab_digitd_opts_with_value --address --after --as --audio --audiosocket --calls --certificate --channels --clients --config --depth-ms --engine --events --format --from --host --idle --idle-pause --idle-s --instances --key --keyboard --layout --listen --log-level --long --max-batch --max-delay-ms --max-false-per-hour --max-words --max-words-entry --mode --model --most --most-per-token --most-streams --name --new-token --on --only --origin --out --pace --part --patience --pause-string --port --processes --provider --rate --recording --report --rows --rtp --runs --seed --separator --sha256 --sink --source --speakers --takes --target --tokens --uri --url --wait-s --weights --window --zeroconf
 
 complete -c digitd -e
 complete -c digitd -f
@@ -187,6 +187,43 @@ complete -c digitd -n '_shtab_digitd_using web' -l mode -xka "(_digitd_values wo
 complete -c digitd -n '_shtab_digitd_using web' -l secret -d 'veil digits until somebody asks for them; keep none'
 complete -c digitd -n '_shtab_digitd_using web' -l log-level -xka "(_digitd_values word debug info warning error)" -d 'debug, info, warning (default) or error'
 complete -c digitd -n '_shtab_digitd_using web; and test $_shtab_digitd_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the socket of the daemon to show (default: as of watch, or of one that is started for this)'
+complete -c digitd -n '_shtab_digitd_using; and test $_shtab_digitd_npos -eq 0' -a telephone -d 'hear the digits of callers, over Asterisk'"'"'s AudioSocket or RTP'
+complete -c digitd -n '_shtab_digitd_using telephone' -s h -l help -d 'show this help message and exit'
+complete -c digitd -n '_shtab_digitd_using telephone' -l audiosocket -x -d 'answer Asterisk'"'"'s AudioSocket here'
+complete -c digitd -n '_shtab_digitd_using telephone' -l rtp -x -d 'hear RTP (G.711) at the first, third, ... of these ports, RTCP at the ones between'
+complete -c digitd -n '_shtab_digitd_using telephone' -l anyone -d 'let other machines in: whoever reaches a port, unencrypted and without a password'
+complete -c digitd -n '_shtab_digitd_using telephone' -l mode -xka "(_digitd_values word always entry)" -d 'that calls are heard in (default entry)'
+complete -c digitd -n '_shtab_digitd_using telephone' -l depth-ms -x -d 'so much later than the quickest a packet of RTP may come (default 60)'
+complete -c digitd -n '_shtab_digitd_using telephone' -l idle-s -x -d 'RTP: who sends nothing for so long has left (default 5)'
+complete -c digitd -n '_shtab_digitd_using telephone' -l one-string -d 'AudioSocket: hang up once a caller has said a legal string; the dialplan goes on'
+complete -c digitd -n '_shtab_digitd_using telephone' -l calls -x -d 'so many there may be at once (default 200)'
+complete -c digitd -n '_shtab_digitd_using telephone' -l print -d 'print the events of all calls, a line of JSON each, not the addresses'
+complete -c digitd -n '_shtab_digitd_using telephone' -l log-level -xka "(_digitd_values word debug info warning error)" -d 'default warning'
+complete -c digitd -n '_shtab_digitd_using; and test $_shtab_digitd_npos -eq 0' -a gateway -d 'serve WebSockets for other programs and machines: events out, sound in'
+complete -c digitd -n '_shtab_digitd_using gateway' -s h -l help -d 'show this help message and exit'
+complete -c digitd -n '_shtab_digitd_using gateway' -l listen -x -d 'default 127.0.0.1:8320; port 0: any free'
+complete -c digitd -n '_shtab_digitd_using gateway' -l audio -xka "(__fish_complete_path (commandline -ct))" -d '/audio: sound for the socket of `digitd run --source unix:PATH`'
+complete -c digitd -n '_shtab_digitd_using gateway' -l events -xka "(__fish_complete_path (commandline -ct))" -d '/events: those of the socket of `digitd run --sink unix:PATH`'
+complete -c digitd -n '_shtab_digitd_using gateway' -l certificate -xka "(__fish_complete_path (commandline -ct))" -d 'PEM: encrypt with TLS, as wss://'
+complete -c digitd -n '_shtab_digitd_using gateway' -l key -xka "(__fish_complete_path (commandline -ct))" -d 'of the certificate, without a password'
+complete -c digitd -n '_shtab_digitd_using gateway' -l tokens -xka "(__fish_complete_path (commandline -ct))" -d 'ask for a token, which is one of this file'
+complete -c digitd -n '_shtab_digitd_using gateway' -l new-token -x -d 'add one to --tokens FILE, print it, and end'
+complete -c digitd -n '_shtab_digitd_using gateway' -l origin -x -d 'pages of https://example.org may; repeatable'
+complete -c digitd -n '_shtab_digitd_using gateway' -l behind-proxy -d 'a proxy of this machine names the caller in X-Forwarded-For'
+complete -c digitd -n '_shtab_digitd_using gateway' -l most -x -d 'connections (500)'
+complete -c digitd -n '_shtab_digitd_using gateway' -l most-per-token -x -d 'of those with one name (100)'
+complete -c digitd -n '_shtab_digitd_using gateway' -l patience -x -d 'who sends no samples or answers no ping for so long has left (20)'
+complete -c digitd -n '_shtab_digitd_using gateway' -l log-level -xka "(_digitd_values word debug info warning error)" -d 'debug, info, warning (default), error'
+complete -c digitd -n '_shtab_digitd_using; and test $_shtab_digitd_npos -eq 0' -a wyoming -d 'serve speech-to-text to Home Assistant (Wyoming protocol)'
+complete -c digitd -n '_shtab_digitd_using wyoming' -s h -l help -d 'show this help message and exit'
+complete -c digitd -n '_shtab_digitd_using wyoming' -l uri -x -d 'tcp://HOST:PORT or unix:///PATH (default tcp://127.0.0.1:10300)'
+complete -c digitd -n '_shtab_digitd_using wyoming' -l anyone -d 'let other machines in: whoever reaches the port, unencrypted and without a password'
+complete -c digitd -n '_shtab_digitd_using wyoming' -l mode -xka "(_digitd_values word always entry)" -d 'of what clients say (default entry)'
+complete -c digitd -n '_shtab_digitd_using wyoming' -l spaced -d 'write "5 5 5", not "555"'
+complete -c digitd -n '_shtab_digitd_using wyoming' -l no-streaming -d 'send the transcript alone, no digit before it'
+complete -c digitd -n '_shtab_digitd_using wyoming' -l clients -x -d 'so many may be connected at once (default 128)'
+complete -c digitd -n '_shtab_digitd_using wyoming' -l zeroconf -x -d 'announce the service to the local network under this name (default: the machine'"'"'s hardware address)'
+complete -c digitd -n '_shtab_digitd_using wyoming' -l log-level -xka "(_digitd_values word debug info warning error)" -d 'default warning'
 complete -c digitd -n '_shtab_digitd_using; and test $_shtab_digitd_npos -eq 0' -a models -d 'list the released bundles'
 complete -c digitd -n '_shtab_digitd_using models' -s h -l help -d 'show this help message and exit'
 complete -c digitd -n '_shtab_digitd_using; and test $_shtab_digitd_npos -eq 0' -a transcribe -d 'write down the digit strings of many recordings'

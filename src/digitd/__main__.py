@@ -26,6 +26,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate": ("digitd.export.calibrate_cli", "measure room, microphone and voice, and set the recogniser to them"),
     "type": ("digitd.daemon.type_cli", "type the digits of a running daemon into the focused window"),
     "web": ("digitd.daemon.web_cli", "serve a page of this machine: see what is heard, and speak into the browser"),
+    "telephone": ("digitd.daemon.telephone_cli", "hear the digits of callers, over Asterisk's AudioSocket or RTP"),
+    "gateway": ("digitd.daemon.gateway_cli", "serve WebSockets for other programs and machines: events out, sound in"),
+    "wyoming": ("digitd.daemon.wyoming_cli", "serve speech-to-text to Home Assistant (Wyoming protocol)"),
     "models": (DAEMON, "list the released bundles"),
     "transcribe": ("digitd.daemon.transcribe_cli", "write down the digit strings of many recordings"),
     "data": ("digitd.trainer.data_cli", "fetch a public data set, checked and with its licence"),
@@ -41,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Subcommand -> (the module whose `COMMANDS` implements it, one line of help)."""
 EXTRAS = {
     "websockets": "web",
+    "wyoming": "wyoming",
+    "zeroconf": "wyoming",
     "textual": "listen",
     "onnxruntime": "cpu",
     "paho": "mqtt",

@@ -112,7 +112,7 @@ def test_digits_are_sure_and_apart(tops: list[tuple[int, float]], threshold: flo
 def test_nothing_is_published_sooner_than_it_says(kind: Kind, threshold: float, outputs: list[list[int]]) -> None:
     decoder, soonest = StreamDecoder(LABELS, threshold, DECODING[kind], kind), 1
     for number, weights in enumerate(outputs, start=1):
-        posteriors = np.array(weights, np.float32) / max(1, sum(weights))
+        posteriors = (np.array(weights) / max(1, sum(weights))).astype(np.float32)
         _, accepted = decoder.push(posteriors, number * OUTPUT_S)
         assert not accepted or number >= soonest
         soonest = number + decoder.soonest_outputs

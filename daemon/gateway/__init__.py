@@ -1,0 +1,1 @@
+"""WebSockets for programs and machines elsewhere: events out, sound in."""
