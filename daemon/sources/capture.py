@@ -61,7 +61,7 @@ class Capture:
         """(rate, channels): what is asked for where the device has it, else its own."""
         try:
             self._portaudio.is_format_supported(
-                rate_hz, input_device=device.index, input_channels=1, input_format=self._pyaudio.paInt16
+                rate_hz, input_device=device.device_index, input_channels=1, input_format=self._pyaudio.paInt16
             )
         except ValueError:
             return device.rate_hz, min(2, device.channels)
@@ -74,7 +74,7 @@ class Capture:
                 channels=channels,
                 rate=self._rate_hz,
                 input=True,
-                input_device_index=device.index,
+                input_device_index=device.device_index,
                 frames_per_buffer=self._rate_hz * CHUNK_MS // 1000,
                 start=False,
             )

@@ -2,21 +2,19 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from digitd.daemon.errors import MicrophoneError
 
 _HARDWARE_INDEX = re.compile(r" \(hw:\d+,\d+\)$")
 
 
-@dataclass(frozen=True)
-class Microphone:
-    """An input device."""
+class Microphone(NamedTuple):
+    """An input device. (A dataclass would cost the capture program 2 MB, which `dataclasses` takes along.)"""
 
     name: str
     """PortAudio's name without the ALSA card number, which moves; a second of the same name ends in `#2`."""
-    index: int
+    device_index: int
     channels: int
     rate_hz: int
     """Its own rate."""
@@ -74,7 +72,7 @@ def listed(portaudio: Any) -> list[Microphone]:
             devices.append(
                 Microphone(
                     name=name if seen[name] == 1 else f"{name} #{seen[name]}",
-                    index=index,
+                    device_index=index,
                     channels=info["maxInputChannels"],
                     rate_hz=int(info["defaultSampleRate"]),
                     default=index == default,

@@ -52,7 +52,7 @@ GOALS = (
     Goal("start to ready, s", "process.ready_s", 0.6, 0.4),
     Goal("start to READY with a microphone, s", "idle.microphone.ready_s", 0.6, 0.4),
     Goal("resident memory, MB", "process.resident_mb", 100, 80),
-    Goal("resident memory with a microphone's process, MB", "idle.microphone.all_resident_mb", 100, 80),
+    Goal("resident memory with a microphone's process, MB", "idle.microphone.together_mb", 100, 80),
     Goal("idle: a quiet room through a pipe, % of a core", "idle.pipe.percent", 1, 0.5),
     Goal("idle: a quiet room through a microphone, % of a core", "idle.microphone.percent", 1, 0.5),
 )  # fmt: skip

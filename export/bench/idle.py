@@ -104,13 +104,14 @@ def idle(plan: Plan, source: str, environment: dict[str, str]) -> dict[str, Any]
             100 * (usage.cpu_s(each) - was_s) / length_s for each, was_s in zip(processes, before_s, strict=True)
         ]
         memory_mb = [usage.resident_mb(each) for each in processes]
+        together_mb = usage.together_mb(processes)
     return {
         "percent": sum(percent),
         "daemon_percent": percent[0],
         "capture_percent": sum(percent[1:]),
         "resident_mb": memory_mb[0],
         "capture_resident_mb": sum(memory_mb[1:]),
-        "all_resident_mb": sum(memory_mb),
+        "together_mb": together_mb,
     }
 
 
@@ -128,16 +129,16 @@ def measured(plan: Plan, source: str, environment: dict[str, str]) -> dict[str, 
 def measure(plan: Plan, _takes: Takes) -> Part:
     """Through a pipe; and through PulseAudio, where it is installed."""
     figures = {"pipe": measured(plan, "-", dict(os.environ))}
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ("Both: what daemon and capture map of the same file counts once.",)
     if shutil.which("pulseaudio") and importlib.util.find_spec("pyaudio"):
         with tempfile.TemporaryDirectory(prefix="digitd-") as folder, Pulse(Path(folder)) as pulse:
             pulse.hear_noise(room(10.0))
             figures["microphone"] = measured(plan, "mic:pulse", pulse.environment)
     else:
-        notes = ("No microphone: install Debian's pulseaudio and 'digitd[mic]' to measure it.",)
+        notes += ("No microphone: install Debian's pulseaudio and 'digitd[mic]' to measure it.",)
     return Part(
         f"A quiet room of {ROOM_DBFS:g} dBFS, {plan.idle_s:g} s",
-        ("through", "% of a core", "of it capture", "start to READY, s", "resident, MB", "and capture, MB"),
+        ("through", "% of a core", "of it capture", "start to READY, s", "resident, MB", "and capture, MB", "both, MB"),
         tuple(_rows(figures)),
         figures,
         notes,
@@ -153,4 +154,5 @@ def _rows(figures: dict[str, dict[str, Any]]) -> Iterator[tuple[str, ...]]:
             Spread(**of["ready_s"]).text(),
             f"{of['resident_mb']:.1f}",
             f"{of['capture_resident_mb']:.1f}",
+            f"{of['together_mb']:.1f}",
         )

@@ -176,14 +176,14 @@ MICROPHONES = [
 
 
 def test_a_microphone_is_found_by_name_or_default() -> None:
-    assert find(MICROPHONES, None).index == 4
-    assert find(MICROPHONES, "USB Audio: - #2").index == 5
+    assert find(MICROPHONES, None).device_index == 4
+    assert find(MICROPHONES, "USB Audio: - #2").device_index == 5
 
 
 @pytest.mark.parametrize("devices", [MICROPHONES, []])
 @pytest.mark.parametrize("name", ["USB", None])
 def test_an_unknown_microphone_lists_those_that_exist(devices: list[Microphone], name: str | None) -> None:
-    missing = [Microphone(d.name, d.index, d.channels, d.rate_hz, default=False) for d in devices]
+    missing = [Microphone(d.name, d.device_index, d.channels, d.rate_hz, default=False) for d in devices]
     with pytest.raises(MicrophoneError) as caught:
         find(missing, name)
     for device in devices:
