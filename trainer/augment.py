@@ -58,6 +58,14 @@ def voice(samples: Samples, rate_hz: int, generator: np.random.Generator) -> Sam
     return spoken
 
 
+def hastened(samples: Samples, rate_hz: int, speed: float) -> Samples:
+    """The same, so many times as fast at the same pitch."""
+    import audiomentations as a
+
+    faster: Samples = a.TimeStretch(speed, speed, leave_length_unchanged=False, p=1)(samples, rate_hz)
+    return faster
+
+
 def room(samples: Samples, rate_hz: int, responses: Sequence[Samples], generator: np.random.Generator) -> Samples:
     """Reverberated, in a measured room or a drawn one (noise that decays by 60 dB in 0.1-0.7 s, Polack 1988)."""
     if len(responses) and generator.random() < 0.4:

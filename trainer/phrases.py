@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from digitd.daemon.audio import Samples
+from digitd.trainer import augment
 from digitd.trainer.clips import Clip
 from digitd.trainer.corpora import phones
 from digitd.trainer.corpora.phones import Track
@@ -85,8 +86,13 @@ class StringCast:
         kept = tuple(Said(w.label, w.start_s - begin_s, w.end_s - begin_s) for w in words[first:])
         return Phrase(faded(samples, self._rate_hz), kept, clip.track(begin, end, self._rate_hz))
 
-    def composed(self, g: np.random.Generator, n_digits: int | None = None) -> tuple[Clip, Phrase]:
-        """Digits of one speaker, one after the other, by default 2 to LONGEST, and a clip that it is of."""
+    def composed(
+        self, g: np.random.Generator, n_digits: int | None = None, fastest: float = 1.0
+    ) -> tuple[Clip, Phrase]:
+        """Digits of one speaker, one after the other, by default 2 to LONGEST, and a clip that it is of.
+
+        Single digits are said slowly: run together, they are said up to `fastest` times as fast, at the same pitch.
+        """
         clips = self._speakers[min(int(np.searchsorted(self._weights, g.random())), len(self._speakers) - 1)]
         labels = sorted(clips)
         tempo = g.random()  # of this string: from run together to spelt out
@@ -113,7 +119,18 @@ class StringCast:
         for begin, samples, track in placed:
             whole[begin : begin + len(samples)] += samples
             phones.overlay(spoken, track, begin // hop_samples)
-        return clip, Phrase(whole, tuple(words), spoken)
+        speed = 1.0 if fastest == 1 else 1 + (fastest - 1) * (1 - tempo) * g.random()
+        return clip, _hastened(Phrase(whole, tuple(words), spoken), self._rate_hz, speed)
+
+
+def _hastened(phrase: Phrase, rate_hz: int, speed: float) -> Phrase:
+    """The same, so many times as fast."""
+    if speed == 1:
+        return phrase
+    samples = augment.hastened(phrase.samples, rate_hz, speed)
+    scale = len(samples) / len(phrase.samples)
+    words = tuple(Said(word.label, word.start_s * scale, word.end_s * scale) for word in phrase.words)
+    return Phrase(samples, words, phones.fitted(phrase.phones, len(samples) // round(rate_hz * phones.HOP_S)))
 
 
 def faded(samples: Samples, rate_hz: int) -> Samples:

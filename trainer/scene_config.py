@@ -23,6 +23,8 @@ class SceneConfig:
     """A digit run together with other words: none where one follows; where one comes before, either answer will do."""
     recorded: float = setting(0.5, at_least=0, at_most=1)
     """Share of recorded strings among the strings; the others are put together of single digits."""
+    fastest: float = setting(1.0, at_least=1, at_most=2)
+    """Digits that are put together and run together are said up to so many times as fast as one by one."""
     things: float = setting(0.06, at_least=0, at_most=1)
     """Taps, breaths, tones."""
     tight: float = setting(0.25, at_least=0, at_most=1)

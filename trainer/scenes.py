@@ -234,7 +234,9 @@ class SceneMaker:
     def _string(self, g: np.random.Generator) -> Item:
         strings = self._stock.strings
         recorded = strings.has_recorded and (not strings.has_composed or g.random() < self._config.recorded)
-        phrase = strings.recorded(g, LONGEST_STRING_S) if recorded else strings.composed(g)[1]
+        phrase = (
+            strings.recorded(g, LONGEST_STRING_S) if recorded else strings.composed(g, fastest=self._config.fastest)[1]
+        )
         spoken = augment.voice(phrase.samples, self._rate_hz, g)
         scale = len(spoken) / max(len(phrase.samples), 1) * self._rate_hz
         due = tuple(Due(label, int(end_s * scale)) for label, end_s in dues(phrase))

@@ -140,6 +140,19 @@ def test_a_stretch_of_a_recorded_string_begins_between_its_words() -> None:
     assert len(firsts) > 5
 
 
+def test_digits_that_are_put_together_are_said_faster(spoken: list[clips.Clip]) -> None:
+    cast, lengths_s = StringCast([], spoken, 0.0, RATE_HZ), dict[float, float]()
+    for fastest in (1.0, 1.7):
+        phrases = [cast.composed(augment.seeded([1, n]), fastest=fastest)[1] for n in range(20)]
+        lengths_s[fastest] = sum(word.end_s - word.start_s for phrase in phrases for word in phrase.words)
+        for phrase in phrases:
+            assert phrase.words[-1].end_s <= len(phrase.samples) / RATE_HZ + 0.01
+            for word in phrase.words:  # the sound moves with its times
+                said = phrase.samples[int(word.start_s * RATE_HZ) : int(word.end_s * RATE_HZ)]
+                assert np.abs(said).max() > 0.2 * np.abs(phrase.samples).max()
+    assert 1.1 < lengths_s[1.0] / lengths_s[1.7] < 1.4
+
+
 def test_samples_are_sixteen_bits(spoken: list[clips.Clip]) -> None:
     samples = maker(spoken, noisy=1.0, reverberant=1.0).make([4, 0]).samples
     assert samples.dtype == np.float32
