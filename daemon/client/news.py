@@ -1,5 +1,6 @@
 """What a program is handed of a daemon, one value after the other."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ from digitd.daemon.events import Event
 from digitd.daemon.ledger import Anew, Ledger, Missed
 from digitd.daemon.outage import Away, Back
 from digitd.daemon.received import Received, received
+
+PRESENCE = "daemon"
+"""Type of a gateway's own event: whether the daemon is there. The connection to the gateway stays."""
 
 
 @dataclass(frozen=True)
@@ -47,4 +51,8 @@ class Reading:
         except SinkError as error:
             raise SinkError(f"{self._place}: {error}") from error
         yield from self._ledger.missing(came, waited=waited)
-        yield known(came)
+        if came.type == PRESENCE:
+            present = json.loads(came.line).get("present") is True
+            yield Back(again=True) if present else Away("the daemon behind the gateway has gone")
+        else:
+            yield known(came)

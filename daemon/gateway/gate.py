@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from websockets.datastructures import MultipleValuesError
 from websockets.http11 import Request
@@ -70,7 +69,7 @@ class Gate:
         return token
 
     def _misled(self, request: Request) -> Refusal | None:
-        if urlsplit(request.path).path not in self._admission.paths:
+        if path(request) not in self._admission.paths:
             return Refusal(HTTPStatus.NOT_FOUND, f"there is {' and '.join(self._admission.paths)} here, no more")
         strange = [each for each in request.headers.get_all("Origin") if each not in self._admission.origins]
         if strange:
@@ -90,6 +89,11 @@ class Gate:
         if self._attempts.fail(origin, now_s):
             logger.warning("%a has shown %d wrong tokens and has to wait for %g s", origin, MOST_WRONG, WAIT_S)
         return Refusal(HTTPStatus.UNAUTHORIZED, "no token of this gateway")
+
+
+def path(request: Request) -> str:
+    """What a request asks for, whatever it holds: a stranger's need not be an address at all."""
+    return request.path.partition("?")[0]
 
 
 def _shown(request: Request) -> str:

@@ -19,7 +19,7 @@ from digitd.daemon.follower import MAX_LINE_BYTES, nobody
 from digitd.daemon.web.farewell import dismiss, reason
 
 END_S = 3.0
-"""When the gateway ends, streams have so long to be decided."""
+"""When the gateway ends, or a speaker has gone, the daemon has so long to decide what was said: it may be stopped."""
 NOT_THERE = "the daemon is not there; try again later"
 HUNG_UP = "the daemon hung up before the end of the stream; begin it anew"
 
@@ -80,6 +80,7 @@ class Relay:
         feeding = asyncio.create_task(self._feed(connection, writer))
         self._feeding.add(feeding)
         self._over.clear()
+        deserting = asyncio.create_task(_desert(connection, writer))
         try:
             last = await self._tell(connection, reader)
             await self._part(connection, last, feeding)
@@ -90,6 +91,7 @@ class Relay:
             connection.transport.abort()
         finally:
             feeding.cancel()
+            deserting.cancel()
             writer.close()
             self._feeding.discard(feeding)
             if not self._feeding:
@@ -124,11 +126,10 @@ class Relay:
             TimeoutError: or he takes none.
         """
         last = b""
-        with suppress(ConnectionError):  # a daemon that was killed
-            while (line := await reader.readline()).endswith(b"\n"):
-                last = line[:-1]
-                async with asyncio.timeout(self._patience_s):
-                    await connection.send(last, text=True)
+        while (line := await _line(reader)).endswith(b"\n"):
+            last = line[:-1]
+            async with asyncio.timeout(self._patience_s):
+                await connection.send(last, text=True)
         return last
 
     async def _part(self, connection: ServerConnection, last: bytes, feeding: "asyncio.Task[Closing]") -> None:
@@ -161,6 +162,21 @@ def _greeting(message: str | bytes) -> bytes:
         raise ConfigError('samples before a greeting; begin with a text message like {"rate_hz":16000}')
     given = dataclasses.asdict(greeted(message.encode()))
     return json.dumps({key: value for key, value in given.items() if value}).encode() + b"\n"
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """The daemon's next; nothing where it was killed, or cannot take one more."""
+    try:
+        return await reader.readline()
+    except OSError:
+        return b""
+
+
+async def _desert(connection: ServerConnection, writer: asyncio.StreamWriter) -> None:
+    """Leave the daemon, once nobody is there any more whom it could tell."""
+    await connection.wait_closed()
+    await asyncio.sleep(END_S)
+    writer.transport.abort()
 
 
 def _is_end(message: str) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -20,7 +19,7 @@ from websockets.http11 import Request, Response
 from digitd.daemon.errors import ConfigError, SinkError
 from digitd.daemon.gateway.broadcast import Broadcast
 from digitd.daemon.gateway.door import BACKLOG
-from digitd.daemon.gateway.gate import Gate
+from digitd.daemon.gateway.gate import Gate, path
 from digitd.daemon.gateway.relay import Relay
 from digitd.daemon.gateway.tokens import Token
 from digitd.daemon.web.gate import Refusal
@@ -52,7 +51,7 @@ class Services:
     @property
     def paths(self) -> tuple[str, ...]:
         """Of those that are there."""
-        return tuple(path for path, service in ((AUDIO, self.relay), (EVENTS, self.broadcast)) if service)
+        return tuple(each for each, service in ((AUDIO, self.relay), (EVENTS, self.broadcast)) if service)
 
 
 class Gateway:
@@ -139,8 +138,8 @@ class Gateway:
 
     async def _converse(self, connection: ServerConnection) -> None:
         assert connection.request is not None, "it has asked for a socket"  # noqa: S101 - the handshake is over
-        logger.info("%r comes in to %s", self._tokens[connection].name, urlsplit(connection.request.path).path)
-        if urlsplit(connection.request.path).path == AUDIO and self._services.relay:
+        logger.info("%r comes in to %s", self._tokens[connection].name, path(connection.request))
+        if path(connection.request) == AUDIO and self._services.relay:
             await self._services.relay.carry(connection)
         elif self._services.broadcast:
             await self._services.broadcast.tell(connection)

@@ -60,18 +60,27 @@ def read(path: Path) -> Tokens:
     Raises:
         ConfigError: it cannot be read, others may read or change it, or it holds something else, or nothing.
     """
-    lines = read_guarded(path).splitlines()
+    found = _listed(path, read_guarded(path))
+    if not found:
+        raise ConfigError(f"{path}: holds no token, so that nobody could come in; {REMEDY}")
+    return Tokens(found)
+
+
+def _listed(path: Path, text: str) -> tuple[Token, ...]:
+    """The tokens that a file's text names.
+
+    Raises:
+        ConfigError: it holds something else.
+    """
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         match = LINE.fullmatch(line.strip())
         if match is None:  # which may be a token: it is not repeated
             raise ConfigError(f"{path}:{number}: holds no name and digest; {REMEDY}")
         found.append(Token(match["name"], match["digest"]))
-    if not found:
-        raise ConfigError(f"{path}: holds no token, so that nobody could come in; {REMEDY}")
-    return Tokens(tuple(found))
+    return tuple(found)
 
 
 def read_guarded(path: Path) -> str:
@@ -102,11 +111,12 @@ def add(path: Path, name: str) -> str:
     line = f"{name}:{digest_of(token)}"
     if not LINE.fullmatch(line):
         raise ConfigError(f"--new-token {name!r:.100}: no name; take 1 to 64 letters, digits and . _ -")
-    if path.exists() and read_guarded(path).strip():
-        read(path)
+    held = read_guarded(path) if path.exists() else ""
+    _listed(path, held)
+    begin = "\n" if held and not held.endswith("\n") else ""  # an editor may have left the last line open
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w") as file:
-            file.write(f"{line}\n")
+            file.write(f"{begin}{line}\n")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}); name a file of your own") from error
     return token

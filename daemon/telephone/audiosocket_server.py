@@ -60,10 +60,12 @@ class AudioSocketServer:
                 name = _named(await next_frame(reader))
             async with asyncio.timeout(SILENT_S):
                 first = await _sound(reader, name)
+            if self._exchange.is_full:  # by those who came in with him
+                raise SinkError(f"{name}: no place for one more call")
         except BaseException as error:
             kept_alive.cancel()
             await talkback.hang_up()
-            if not isinstance(error, AudioError | EOFError | OSError):
+            if not isinstance(error, AudioError | SinkError | EOFError | OSError):
                 raise
             logger.warning("a connection is closed: %s", _told(error))
             return

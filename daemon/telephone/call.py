@@ -75,19 +75,19 @@ class Call:
         Raises:
             SinkError: the daemon is not there or refuses; in the middle of a call, it has not come back in time.
         """
-        was_heard, loop = False, asyncio.get_running_loop()
-        patient_until_s = loop.time()
+        was_heard, patient_until_s, loop = False, 0.0, asyncio.get_running_loop()
         while True:
             try:
                 async with aclosing(self._events()) as events:
                     async for event in events:
-                        was_heard, patient_until_s = True, loop.time() + PATIENCE_S
+                        was_heard = True
                         self._tell(event)
                 return
             except SinkError as error:
-                if self._ended or not was_heard or loop.time() > patient_until_s:
+                if self._ended or not was_heard or (self._away and loop.time() > patient_until_s):
                     raise
-                if not self._away:
+                if not self._away:  # it may have told nothing for long before it went
+                    patient_until_s = loop.time() + PATIENCE_S
                     logger.warning("%s: %s; it waits", self.name, error)
                 self._forget()
             await asyncio.sleep(RETRY_S)

@@ -50,7 +50,7 @@ class Service:
         for port in address.ports:
             listener = opened(address.host, port, "tcp")
             self._stack.callback((await asyncio.start_server(server.receive, sock=listener)).close)
-            self.addresses.append("AudioSocket {}:{}".format(*listener.getsockname()))
+            self.addresses.append(f"AudioSocket {_bracketed(address.host)}:{listener.getsockname()[1]}")
 
     async def hear(self, address: Address, settings: RtpSettings) -> None:
         """Hear RTP at the first, third, ... port of an address, and its RTCP at the port after each.
@@ -71,7 +71,7 @@ class Service:
                 self._stack.callback(transport.close)
             self._stack.enter_context(closing(rtp))
             self._ports.append(rtp)
-        self.addresses.append(f"RTP {address.host}:{ports[0]}-{ports[-1] + 1}")
+        self.addresses.append(f"RTP {_bracketed(address.host)}:{ports[0]}-{ports[-1] + 1}")
 
     async def run(self, begun: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM, or until nobody wants to hear of it; `begun` is called once calls may come."""
@@ -91,6 +91,11 @@ class Service:
             await asyncio.sleep(TICK_S)
             for port in self._ports:
                 port.tick(loop.time())
+
+
+def _bracketed(host: str) -> str:
+    """As it is written before a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _given(protocol: asyncio.DatagramProtocol) -> asyncio.DatagramProtocol:

@@ -13,6 +13,10 @@ from digitd.daemon.telephone.rtp_packet import Packet
 
 HUSHED_S = 30.0
 """So long a speaker may send nothing after comfort noise: he has told that silence follows."""
+MOST_AHEAD_S = 10.0
+"""So much more sound than time a speaker may bring, two leaps; else a few packets would be hours to be heard."""
+CATCHING_UP = 1.01
+"""By so much faster than his sound our time goes here: clocks differ, and a call may be long."""
 RETRY_S = 1.0
 """So long a speaker is passed over whom the daemon did not take."""
 
@@ -46,6 +50,7 @@ class Speaker:
         self._call: Call | None = None
         self._n_streams = 1
         self._leaves_s = self._passed_over_until_s = 0.0
+        self._ahead_s = self._counted_s = 0.0
 
     def has_left(self, now_s: float) -> bool:
         """Whether he has been silent for too long."""
@@ -84,10 +89,21 @@ class Speaker:
             self._call = self._call or self._connected(now_s)
             if self._call is None:
                 return
+            if self._is_ahead(len(samples) / RATE_HZ, now_s):
+                why = f"its sound is more than {MOST_AHEAD_S:g} s ahead of time; the stream ends"
+                self._exchange.complain(self._call.name, why)
+                self._pass_over(now_s)
+                return
             if not self._call.overhear(samples.astype("<i2").tobytes()):
                 logger.warning("%s: the daemon hears more slowly than is spoken; the stream ends", self._call.name)
                 self._pass_over(now_s)
                 return
+
+    def _is_ahead(self, heard_s: float, now_s: float) -> bool:
+        """Count so much sound; whether it is too much by now."""
+        gone_s, self._counted_s = now_s - self._counted_s, now_s
+        self._ahead_s = max(0.0, self._ahead_s - CATCHING_UP * gone_s) + heard_s
+        return self._ahead_s > MOST_AHEAD_S
 
     def _connected(self, now_s: float) -> Call | None:
         """A call, unless there is no place for one."""

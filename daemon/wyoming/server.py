@@ -58,6 +58,8 @@ class Server:
         present[task] = conversation
         try:
             await (conversation.run() if has_room else self._turn_away(conversation))
+        except asyncio.CancelledError:  # by us, at the end; asyncio of Python 3.11 would log it
+            writer.transport.abort()
         finally:
             del present[task]
 

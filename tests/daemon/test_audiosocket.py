@@ -17,8 +17,9 @@ from tests.daemon.conftest import Daemon
 from tests.daemon.telephony import WITHIN_S, Asterisk, Telephone, begun, demo_at, said
 
 from digitd.daemon.telephone.audiosocket_frame import DTMF, ERROR, HANG_UP, UUID, Frame, next_frame
+from digitd.daemon.telephone.call import Call, Line
 
-Call = Callable[..., Asterisk]
+Dial = Callable[..., Asterisk]
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,13 @@ def telephone(path: Path, daemon: Daemon) -> Iterator[Telephone]:
 
 
 @pytest.fixture
-def call(telephone: Telephone) -> Iterator[Call]:
+def call(telephone: Telephone) -> Iterator[Dial]:
     with ExitStack() as stack:
         yield lambda kind=0x10, name=None: stack.enter_context(closing(Asterisk(telephone.port(), kind, name)))
 
 
 @pytest.mark.parametrize(("kind", "rate_hz"), [(0x10, 8000), (0x12, 16000), (0x15, 44100), (0x16, 48000)])
-def test_a_caller_is_heard(telephone: Telephone, call: Call, daemon: Daemon, kind: int, rate_hz: int) -> None:
+def test_a_caller_is_heard(telephone: Telephone, call: Dial, daemon: Daemon, kind: int, rate_hz: int) -> None:
     caller, speech = call(kind), demo_at(rate_hz)
     caller.say(speech)
     caller.hang_up()
@@ -62,7 +63,7 @@ def test_a_caller_is_heard(telephone: Telephone, call: Call, daemon: Daemon, kin
     assert {frame.kind for frame in back} == {kind, HANG_UP}
 
 
-def test_a_caller_who_breaks_off_is_decided(telephone: Telephone, call: Call) -> None:
+def test_a_caller_who_breaks_off_is_decided(telephone: Telephone, call: Dial) -> None:
     caller, speech = call(), demo_at(8000)
     caller.say(speech)
     caller.wait(len(speech) // 160)  # what a connection that is reset still holds would be lost
@@ -70,7 +71,7 @@ def test_a_caller_who_breaks_off_is_decided(telephone: Telephone, call: Call) ->
     assert said(telephone.call(caller.stream)) == DEMO_DIGITS
 
 
-def test_silence_comes_back_at_the_caller_s_pace_and_without_him(telephone: Telephone, call: Call) -> None:
+def test_silence_comes_back_at_the_caller_s_pace_and_without_him(telephone: Telephone, call: Dial) -> None:
     caller = call()
     caller.say(np.zeros(8000, np.int16), "real time")
     caller.wait(50)
@@ -110,7 +111,7 @@ def test_keys_and_what_is_unknown_are_no_digits_and_are_not_written_down(path: P
         (bytes(Frame(UUID, bytes(16))) + bytes(Frame(HANG_UP)), "hung up before any sound"),
     ],
 )
-def test_who_talks_otherwise_is_sent_away_alone(telephone: Telephone, call: Call, raw: bytes, why: str) -> None:
+def test_who_talks_otherwise_is_sent_away_alone(telephone: Telephone, call: Dial, raw: bytes, why: str) -> None:
     caller = call()
     with socket.create_connection(("127.0.0.1", telephone.port()), WITHIN_S) as stranger:
         stranger.sendall(raw)
@@ -169,6 +170,21 @@ def test_a_call_more_than_there_are_places_for_is_hung_up(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("daemon")
+def test_those_who_came_in_together_are_no_more_calls_than_there_are_places_for(path: Path) -> None:
+    with closing(Telephone(path, "--audiosocket", "127.0.0.1:0", "--calls", "2")) as telephone, ExitStack() as stack:
+        first = stack.enter_context(closing(Asterisk(telephone.port())))
+        first.say(np.zeros(800, np.int16))
+        assert telephone.event()["type"] == "ready"
+        second, third = (stack.enter_context(closing(Asterisk(telephone.port()))) for _ in range(2))
+        third.wait(1)  # both are let in: there is one place left, and neither has taken it yet
+        second.say(np.zeros(800, np.int16))
+        assert telephone.event()["type"] == "ready"
+        third.say(np.zeros(800, np.int16))
+        assert third.finished()[-1] == Frame(HANG_UP)
+        telephone.logged(f"{third.stream}: no place")
+
+
+@pytest.mark.usefixtures("daemon")
 def test_a_stop_decides_what_was_said_and_hangs_up(path: Path) -> None:
     with closing(Telephone(path, "--audiosocket", "127.0.0.1:0")) as telephone:
         caller = Asterisk(telephone.port())
@@ -205,6 +221,40 @@ def test_calls_outlive_the_daemon_and_without_one_are_hung_up(tmp_path: Path) ->
                 events.append(second.event())
             assert said(events) == DEMO_DIGITS
             caller.finished()
+
+
+def test_a_daemon_is_waited_for_from_when_it_goes_however_long_nothing_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that goes in the midst of a silence."""
+    monkeypatch.setattr("digitd.daemon.telephone.call.PATIENCE_S", 1.0)
+    path = tmp_path / "calls"
+
+    async def converse() -> None:
+        came: asyncio.Queue[None] = asyncio.Queue()
+
+        async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            writer.write(b'{"v":1,"type":"accepted","stream":"a"}\n')
+            writer.write(b'{"v":1,"type":"later","seq":0,"stream":"a","time":"2026-01-01T00:00:00.000Z"}\n')
+            await came.put(None)
+            await reader.read(1)
+            writer.close()
+
+        async with await asyncio.start_unix_server(hear, path):
+            call = Call("a", 8000, Line(path, "entry"), lambda _: None)
+            running = asyncio.create_task(call.run())
+            await came.get()
+            await asyncio.sleep(1.5)  # longer than it is waited for
+            await call.hear(bytes(320))  # which ends the daemon
+            again = asyncio.create_task(came.get())
+            await asyncio.wait([running, again], timeout=WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+            assert again.done()
+            call.end()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(converse())
 
 
 @given(st.lists(st.builds(Frame, st.integers(0, 255), st.binary(max_size=500)), max_size=8), st.data())

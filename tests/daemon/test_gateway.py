@@ -525,6 +525,35 @@ def test_what_is_open_when_it_ends_is_decided(
         assert listener.close_code == 1001
 
 
+def test_a_daemon_that_is_stopped_does_not_keep_it_from_ending(start: Start, daemon: Heard) -> None:
+    gateway = start(*daemon.flags)
+    with gateway.socket() as speaker, gateway.socket() as leaver:
+        for each in (speaker, leaver):
+            greet(each)
+            json.loads(each.recv(WITHIN_S))
+        daemon.process.send_signal(signal.SIGSTOP)
+        leaver.close()
+        assert gateway.end() == ""
+
+
+def test_a_daemon_that_cannot_take_one_more_is_told(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "audio"
+    with socket.socket(socket.AF_UNIX) as listener, ExitStack() as knocking:
+        listener.bind(str(path))
+        listener.listen(0)
+        while True:
+            caller = knocking.enter_context(socket.socket(socket.AF_UNIX))
+            caller.settimeout(0)
+            if caller.connect_ex(str(path)):
+                break
+        gateway = start("--audio", str(path))
+        with gateway.socket() as speaker:
+            assert greet(speaker)["reason"] == "the daemon hung up before the end of the stream; begin it anew"
+            told(speaker)
+            assert speaker.close_code == 1013
+        assert gateway.end() == ""
+
+
 def test_what_is_no_daemon_ends_it(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
@@ -723,6 +752,7 @@ def test_the_documented_page_is_heard(
 
 
 RUBBISH = [
+    b"GET //[x HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET /audio HTTP/1.1\r\nHost: x\r\n\r\n",
     b"POST /audio HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
@@ -892,6 +922,17 @@ def test_a_file_of_tokens_that_cannot_be_one(tmp_path: Path, text: str, mode: in
         with pytest.raises(ConfigError, match=why):
             tokens.add(path, "b")
         assert path.read_text() == before
+
+
+@pytest.mark.parametrize("text", ["", "# none as yet\n", "# without an end of line", "a:" + 64 * "0"])
+def test_a_token_is_added_whatever_an_editor_has_left(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "tokens"
+    path.write_text(text)
+    path.chmod(0o600)
+    token = tokens.add(path, "b")
+    held = tokens.read(path)
+    assert held.find(token) == Token("b", digest_of(token))
+    assert len(held) == 1 + text.startswith("a:")
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

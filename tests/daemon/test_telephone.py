@@ -149,6 +149,20 @@ def test_a_leap_in_time_begins_another_stream(telephone: Telephone, talk: Talk, 
         assert said(telephone.call(stream)) == FIRST_DIGITS
 
 
+def test_who_leaps_on_and_on_does_not_keep_the_daemon_busy_with_silence(
+    telephone: Telephone, talk: Talk, port: int
+) -> None:
+    talker = talk(12)
+    talker.say(begin(0.5))
+    for _ in range(20):
+        for _ in range(2):  # one alone would be a stray
+            talker.send(talker.packet(bytes(160)))
+            talker.timestamp += 160
+        talker.timestamp += 2 * 8000
+    telephone.logged(f"rtp-{port}-0000000c: its sound is more than 10 s ahead of time; the stream ends")
+    assert telephone.call(f"rtp-{port}-0000000c")[-1]["emitted_s"] < 11
+
+
 def test_what_is_no_rtp_disturbs_nobody(telephone: Telephone, talk: Talk, port: int) -> None:
     talker, speech = talk(8), begin()
     with socket.socket(type=socket.SOCK_DGRAM) as stranger:
@@ -234,6 +248,13 @@ def test_a_port_that_is_taken_is_told(path: Path) -> None:
 def test_other_machines_come_in_where_that_is_wanted(path: Path) -> None:
     with closing(Telephone(path, "--anyone", "--audiosocket", "0.0.0.0:0")) as telephone:
         telephone.logged(r"WARNING: 0.0.0.0:0: whoever reaches it can use it")
+        telephone.stop()
+
+
+def test_addresses_of_the_other_loopback_are_told_as_they_are_given(path: Path) -> None:
+    flags = ["--audiosocket", "[::1]:0", "--rtp", f"[::1]:{(port := free_ports(2))}"]
+    with closing(Telephone(path, *flags)) as telephone:
+        telephone.logged(rf"AudioSocket \[::1\]:\d+, RTP \[::1\]:{port}-{port + 1}")
         telephone.stop()
 
 

@@ -448,6 +448,20 @@ def test_a_service_that_ends_answers_what_was_said(hear: Callable[..., Daemon], 
     assert text(run(asked(again.uri, pcm))) == DEMO_DIGITS
 
 
+def test_a_service_that_ends_cuts_off_who_lingers_without_a_trace(hear: Callable[..., Daemon], serve: Serve) -> None:
+    hear()
+    service = serve()
+
+    async def linger() -> str:
+        async with AsyncClient.from_uri(service.uri) as client:
+            await client.write_event(AudioStart(5, 2, 1).event())
+            assert (await answer(client))[-1].type == "error"
+            return await asyncio.to_thread(service.stop)
+
+    log = run(linger())
+    assert "Traceback" not in log
+
+
 def test_one_that_is_killed_leaves_no_stream_behind(hear: Callable[..., Daemon], serve: Serve, pcm: bytes) -> None:
     daemon, service = hear(), serve()
 
@@ -586,7 +600,7 @@ def test_what_is_no_daemon_is_told_of(path: Path) -> None:
             for events in ([Describe().event()], [chunk(), AudioStop().event()]):
                 async with AsyncClient.from_uri(uri) as client:
                     code, reason = await refused(client, *events)
-                    assert (code, "speaks no JSON" in reason) == ("recogniser", True)
+                    assert (code, "no answer; is it a" in reason) == ("recogniser", True)
 
     run(converse())
 
