@@ -127,6 +127,7 @@ def _serve(arguments: argparse.Namespace, listen: "Address") -> None:
             notifier.hear()
 
         asyncio.run(gateway.run(listener, announce))
+        notifier.stopping()
 
 
 def _composed(arguments: argparse.Namespace) -> "Gateway":

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ async def arecognise(
                 break
         else:
             raise SinkError(f"{place}: the daemon hung up before the end of the stream")
-    except ConnectionError as error:
+    except OSError as error:  # also of a connection that was never taken up
         raise SinkError(f"{place}: the daemon hung up before the end of the stream") from error
     finally:
         writer.close()
@@ -145,12 +145,23 @@ async def _asend(writer: asyncio.StreamWriter, audio: Audio | AsyncIterable[Samp
     """The same for asyncio; it fails with what is wrong with the sound."""
     try:
         async for piece in _apieces(audio):
-            writer.write(piece)
-            await writer.drain()
-        writer.write_eof()
+            with _hung_up():
+                writer.write(piece)
+                await writer.drain()
+        with _hung_up():
+            writer.write_eof()
     except BaseException:
         writer.transport.abort()  # ends the reading too
         raise
+
+
+@contextmanager
+def _hung_up() -> Iterator[None]:
+    """Raises ConnectionError for all that may befall a connection: ENOTCONN is another OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise ConnectionError(*error.args) from error
 
 
 async def _apieces(audio: Audio | AsyncIterable[Samples]) -> AsyncGenerator[bytes, None]:

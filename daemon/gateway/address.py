@@ -1,12 +1,12 @@
 """Where the gateway listens."""
 
 import ipaddress
-import os
 import socket
 from dataclasses import dataclass
 
-from digitd.daemon.errors import ConfigError, SinkError
+from digitd.daemon.errors import ConfigError
 from digitd.daemon.gateway.door import BACKLOG
+from digitd.daemon.listening import listener, printed
 from digitd.daemon.loopback import is_loopback
 
 SEND_BUFFER_BYTES = 64 * 1024
@@ -32,18 +32,12 @@ class Address:
         Raises:
             SinkError: it cannot be had.
         """
-        family, both = socket.AF_INET6 if ":" in self.host else socket.AF_INET, self.host == "::"
-        try:
-            listener = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
-        except OSError as error:
-            why = os.strerror(error.errno or 0)
-            raise SinkError(f"--listen {self}: it cannot be listened on ({why}); name another, or port 0") from error
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it where a socket is given
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # those who come have it of it
-        return listener
+        listening = listener(self.host, self.port, "--listen", BACKLOG)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # those who come have it of it
+        return listening
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return printed(self.host, self.port)
 
 
 def address(text: str) -> Address:
@@ -63,7 +57,7 @@ def address(text: str) -> Address:
     raise ConfigError(f"--listen {text!r:.100}: no address and port; give 127.0.0.1:8320, 0.0.0.0:8320 or [::]:8320")
 
 
-def bound_to(listener: socket.socket) -> Address:
+def bound_to(listening: socket.socket) -> Address:
     """Where a socket listens, with the port that it got."""
-    host, port = listener.getsockname()[:2]
+    host, port = listening.getsockname()[:2]
     return Address(host, port)

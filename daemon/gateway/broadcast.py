@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from digitd.daemon.attached import Attachment
+from digitd.daemon.client.news import PRESENCE
 from digitd.daemon.events import SCHEMA, End, Ready
 from digitd.daemon.received import NO_SEQ, Received
 from digitd.daemon.tap import Outlook, Tap
@@ -20,8 +21,6 @@ from digitd.daemon.web.farewell import dismiss
 
 MAX_WAITING_BYTES = 256 * 1024
 """A listener who leaves more unread is dropped, as from the daemon's own socket."""
-DAEMON = "daemon"
-"""The type of what tells whether the daemon is there: an event of a stream without a name, which is this gateway's."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ class Broadcast:
             self._inform(connection)
 
     def _inform(self, connection: ServerConnection) -> None:
-        told = {"v": SCHEMA, "type": DAEMON, "stream": "", "seq": self._listeners[connection]}
+        told = {"v": SCHEMA, "type": PRESENCE, "stream": "", "seq": self._listeners[connection]}
         told |= {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "present": not self._away}
         self._listeners[connection] += 1
         self._send(connection, json.dumps(told, separators=(",", ":")))

@@ -12,7 +12,7 @@ from websockets.http11 import Request
 from digitd.daemon.gateway.attempts import MOST_WRONG, WAIT_S, Attempts, origin
 from digitd.daemon.gateway.tokens import Token, Tokens
 from digitd.daemon.loopback import is_loopback
-from digitd.daemon.web.gate import Refusal, field
+from digitd.daemon.web.gate import Refusal, asked_for, field
 
 NOBODY = Token("", "")
 """Of those who come in where no token is asked for."""
@@ -69,7 +69,7 @@ class Gate:
         return token
 
     def _misled(self, request: Request) -> Refusal | None:
-        if path(request) not in self._admission.paths:
+        if asked_for(request) not in self._admission.paths:
             return Refusal(HTTPStatus.NOT_FOUND, f"there is {' and '.join(self._admission.paths)} here, no more")
         strange = [each for each in request.headers.get_all("Origin") if each not in self._admission.origins]
         if strange:
@@ -89,11 +89,6 @@ class Gate:
         if self._attempts.fail(origin, now_s):
             logger.warning("%a has shown %d wrong tokens and has to wait for %g s", origin, MOST_WRONG, WAIT_S)
         return Refusal(HTTPStatus.UNAUTHORIZED, "no token of this gateway")
-
-
-def path(request: Request) -> str:
-    """What a request asks for, whatever it holds: a stranger's need not be an address at all."""
-    return request.path.partition("?")[0]
 
 
 def _shown(request: Request) -> str:

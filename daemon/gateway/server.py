@@ -19,10 +19,11 @@ from websockets.http11 import Request, Response
 from digitd.daemon.errors import ConfigError, SinkError
 from digitd.daemon.gateway.broadcast import Broadcast
 from digitd.daemon.gateway.door import BACKLOG
-from digitd.daemon.gateway.gate import Gate, path
+from digitd.daemon.gateway.gate import Gate
 from digitd.daemon.gateway.relay import Relay
 from digitd.daemon.gateway.tokens import Token
-from digitd.daemon.web.gate import Refusal
+from digitd.daemon.stopping import on_signal
+from digitd.daemon.web.gate import Refusal, asked_for
 from digitd.daemon.web.page import plain
 
 AUDIO, EVENTS = "/audio", "/events"
@@ -85,8 +86,7 @@ class Gateway:
             SinkError: what the daemon tells is nothing that can be handed on.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop.set)
+        on_signal(self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         with ExitStack() as stack:
             if self._services.broadcast:
@@ -138,8 +138,8 @@ class Gateway:
 
     async def _converse(self, connection: ServerConnection) -> None:
         assert connection.request is not None, "it has asked for a socket"  # noqa: S101 - the handshake is over
-        logger.info("%r comes in to %s", self._tokens[connection].name, path(connection.request))
-        if path(connection.request) == AUDIO and self._services.relay:
+        logger.info("%r comes in to %s", self._tokens[connection].name, asked_for(connection.request))
+        if asked_for(connection.request) == AUDIO and self._services.relay:
             await self._services.relay.carry(connection)
         elif self._services.broadcast:
             await self._services.broadcast.tell(connection)

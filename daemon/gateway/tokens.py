@@ -94,7 +94,10 @@ def read_guarded(path: Path) -> str:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & (stat.S_IRWXO | stat.S_IWGRP):
                 raise ConfigError(f"{path}: others may read or change it (mode {mode:o}); chmod 600 {path}")
-            return file.read(MAX_FILE_BYTES).decode()
+            text = file.read(MAX_FILE_BYTES + 1)
+        if len(text) > MAX_FILE_BYTES:
+            raise ConfigError(f"{path}: more than {MAX_FILE_BYTES} bytes; {REMEDY}")
+        return text.decode()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a file that is there") from error
     except UnicodeDecodeError as error:

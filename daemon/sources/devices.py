@@ -10,7 +10,7 @@ _HARDWARE_INDEX = re.compile(r" \(hw:\d+,\d+\)$")
 
 
 class Microphone(NamedTuple):
-    """An input device. (A dataclass would cost the capture program 2 MB, which `dataclasses` takes along.)"""
+    """An input device; as a dataclass it would cost the capture program 2 MB, which `dataclasses` takes along."""
 
     name: str
     """PortAudio's name without the ALSA card number, which moves; a second of the same name ends in `#2`."""

@@ -4,14 +4,14 @@ import ipaddress
 import os
 import socket
 from dataclasses import dataclass
-from typing import Literal
 
 from digitd.daemon.errors import ConfigError, SinkError
+from digitd.daemon.listening import printed
+from digitd.daemon.loopback import is_loopback
 
 MAX_PORTS = 500
 """Each is a descriptor; 250 calls are more than one daemon hears."""
 LARGEST_PORT = 65535
-Kind = Literal["udp", "tcp"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Address:
     @property
     def is_near(self) -> bool:
         """Whether nobody but this machine reaches it."""
-        return ipaddress.ip_address(self.host).is_loopback
+        return is_loopback(self.host)
 
 
 def addressed(text: str, *, anyone: bool, most: int = MAX_PORTS) -> Address:
@@ -37,7 +37,7 @@ def addressed(text: str, *, anyone: bool, most: int = MAX_PORTS) -> Address:
     first, dash, last = ports.partition("-")
     try:
         ip = str(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")))
-        address = Address(ip, range(int(first), int(last if dash else first) + 1))
+        address = Address(ip, range(_port(first), _port(last if dash else first) + 1))
     except ValueError as error:
         raise ConfigError(
             f"{text!r} is no address; write it like 127.0.0.1:4000, [::1]:4000 or with a range"
@@ -54,26 +54,24 @@ def addressed(text: str, *, anyone: bool, most: int = MAX_PORTS) -> Address:
     return address
 
 
-def opened(host: str, port: int, kind: Kind) -> socket.socket:
-    """A socket at a port.
+def _port(text: str) -> int:
+    """Raises ValueError where it is anything but digits, such as 4_000 or +4000."""
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"{text!r} is no port")
+    return int(text)
+
+
+def datagrams(host: str, port: int) -> socket.socket:
+    """A socket of UDP at a port.
 
     Raises:
         SinkError: it cannot be had.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    heard = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        if kind == "tcp":
-            listener = socket.create_server((host, port), family=family)
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it where a socket is given
-            return listener
-        heard = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            heard.bind((host, port))
-        except OSError:
-            heard.close()
-            raise
-        return heard
+        heard.bind((host, port))
     except OSError as error:
-        raise SinkError(
-            f"{host}:{port}/{kind} cannot be listened on ({os.strerror(error.errno or 0)}); name another"
-        ) from error
+        heard.close()
+        why = os.strerror(error.errno or 0)
+        raise SinkError(f"--rtp {printed(host, port)}: it cannot be listened on ({why}); name another") from error
+    return heard

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from functools import partial
 
 from digitd.daemon.errors import ConfigError
-from digitd.daemon.telephone.address import LARGEST_PORT, Address, opened
+from digitd.daemon.listening import listener, printed
+from digitd.daemon.stopping import on_signal
+from digitd.daemon.telephone.address import LARGEST_PORT, Address, datagrams
 from digitd.daemon.telephone.audiosocket_server import AudioSocketServer
 from digitd.daemon.telephone.exchange import Exchange
 from digitd.daemon.telephone.rtp_port import RtcpPort, RtpPort
@@ -48,9 +49,9 @@ class Service:
         server = AudioSocketServer(self._exchange, places, one_string=one_string)
         self._stack.push_async_callback(server.close)
         for port in address.ports:
-            listener = opened(address.host, port, "tcp")
-            self._stack.callback((await asyncio.start_server(server.receive, sock=listener)).close)
-            self.addresses.append(f"AudioSocket {_bracketed(address.host)}:{listener.getsockname()[1]}")
+            listening = listener(address.host, port, "--audiosocket")
+            self._stack.callback((await asyncio.start_server(server.receive, sock=listening)).close)
+            self.addresses.append(f"AudioSocket {printed(*listening.getsockname()[:2])}")
 
     async def hear(self, address: Address, settings: RtpSettings) -> None:
         """Hear RTP at the first, third, ... port of an address, and its RTCP at the port after each.
@@ -65,24 +66,24 @@ class Service:
         for port in ports:
             rtp = RtpPort(port, self._exchange, settings)
             for number, protocol in ((port, rtp), (port + 1, RtcpPort(rtp))):
-                heard = opened(address.host, number, "udp")
+                heard = datagrams(address.host, number)
                 heard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFERED_BYTES)
                 transport, _ = await loop.create_datagram_endpoint(partial(_given, protocol), sock=heard)
                 self._stack.callback(transport.close)
             self._stack.enter_context(closing(rtp))
             self._ports.append(rtp)
-        self.addresses.append(f"RTP {_bracketed(address.host)}:{ports[0]}-{ports[-1] + 1}")
+        self.addresses.append(f"RTP {printed(address.host, ports[0])}-{ports[-1] + 1}")
 
     async def run(self, begun: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM, or until nobody wants to hear of it; `begun` is called once calls may come."""
-        loop, over = asyncio.get_running_loop(), self._exchange.over
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, over.set)
+        over = self._exchange.over
+        on_signal(over.set)
         logger.info("hears %s", ", ".join(self.addresses))
         begun()
-        ticking = asyncio.create_task(self._tick())
-        await over.wait()
-        ticking.cancel()
+        async with asyncio.TaskGroup() as tasks:  # what ends the ticking ends the service
+            ticking = tasks.create_task(self._tick())
+            await over.wait()
+            ticking.cancel()
 
     async def _tick(self) -> None:
         """What time alone brings."""
@@ -91,11 +92,6 @@ class Service:
             await asyncio.sleep(TICK_S)
             for port in self._ports:
                 port.tick(loop.time())
-
-
-def _bracketed(host: str) -> str:
-    """As it is written before a port."""
-    return f"[{host}]" if ":" in host else host
 
 
 def _given(protocol: asyncio.DatagramProtocol) -> asyncio.DatagramProtocol:

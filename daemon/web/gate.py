@@ -76,6 +76,11 @@ def _name(host: str) -> str | None:
         return None
 
 
+def asked_for(request: Request) -> str:
+    """The path that a request is for, whatever else it holds: a stranger's need not be an address at all."""
+    return request.path.partition("?")[0]
+
+
 def field(request: Request, name: str) -> str:
     """The one value of a query's field, or nothing."""
     try:

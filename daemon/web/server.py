@@ -2,19 +2,18 @@
 
 import asyncio
 import logging
-import os
-import signal
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from digitd.daemon.errors import ConfigError, SinkError
+from digitd.daemon.errors import ConfigError
+from digitd.daemon.listening import listener, printed
+from digitd.daemon.stopping import on_signal
 from digitd.daemon.web.booth import Booth
-from digitd.daemon.web.gate import Gate
+from digitd.daemon.web.gate import Gate, asked_for
 from digitd.daemon.web.live import Live
 from digitd.daemon.web.page import Pages, plain, redirection
 
@@ -47,22 +46,12 @@ def bound(host: str, port: int) -> socket.socket:
         )
     if not 0 <= port <= 65535:
         raise ConfigError(f"--port {port}: no port; it lies from 0 (any that is free) to 65535")
-    family = socket.AF_INET6 if ":" in HOSTS[host] else socket.AF_INET
-    try:
-        listener = socket.create_server((HOSTS[host], port), family=family)
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise SinkError(
-            f"--port {port}: it cannot be listened on ({why}); name another, or 0 for any that is free"
-        ) from error
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it where a socket is given
-    return listener
+    return listener(HOSTS[host], port, "--port")
 
 
-def address(listener: socket.socket) -> str:
+def address(listening: socket.socket) -> str:
     """Of the page, without what lets in."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"http://{printed(*listening.getsockname()[:2])}/"
 
 
 class WebServer:
@@ -74,10 +63,9 @@ class WebServer:
 
     async def run(self, listener: socket.socket, begun: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; `begun` is called once somebody may come."""
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-        with self._live.followed(loop):  # for longer than the pages are there
+        stop = asyncio.Event()
+        on_signal(stop.set)
+        with self._live.followed(asyncio.get_running_loop()):  # for longer than the pages are there
             async with serve(
                 self._converse,
                 sock=listener,
@@ -95,7 +83,7 @@ class WebServer:
 
     def _answer(self, _connection: ServerConnection, request: Request) -> Response | None:
         """A page or a refusal; None lets a socket be opened."""
-        path = urlsplit(request.path).path
+        path = asked_for(request)
         refusal = self._gate.misled(request)
         if not refusal and path == PAGE and self._gate.takes_ticket(request):
             return redirection(f"{PAGE}?{self._gate.query}")
@@ -113,7 +101,7 @@ class WebServer:
 
     async def _converse(self, connection: ServerConnection) -> None:
         assert connection.request is not None, "it has asked for a socket"  # noqa: S101 - the handshake is over
-        if urlsplit(connection.request.path).path == SPEAK:
+        if asked_for(connection.request) == SPEAK:
             await self._booth.admit(connection)
         else:
             await self._live.show(connection)

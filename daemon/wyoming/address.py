@@ -1,6 +1,5 @@
 """`tcp://HOST:PORT` or `unix://PATH` -> a socket that clients can come to, this machine's unless others are wanted."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,12 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from digitd.daemon.errors import ConfigError, SinkError
+from digitd.daemon.listening import listener, printed
 from digitd.daemon.loopback import is_loopback
 from digitd.daemon.sinks.unix_socket import listen
 
 SHAPE = "give tcp://HOST:PORT or unix:///PATH"
-BACKLOG = 128
-"""So many may knock at the same moment."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Address:
     def __str__(self) -> str:
         if self.path is not None:
             return f"unix://{self.path}"
-        return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
+        return f"tcp://{printed(self.host, self.port)}"
 
     @property
     def is_near(self) -> bool:
@@ -71,21 +69,14 @@ def bound(address: Address, *, anyone: bool) -> socket.socket:
         )
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=BACKLOG)
     except (socket.gaierror, UnicodeError, OverflowError) as error:
         raise SinkError(f"--uri {address}: no such host ({error}); name another") from error
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise SinkError(f"--uri {address}: it cannot be listened on ({why}); name another host or port") from error
-    # An event is written in pieces: each would wait for the one before to be acknowledged, 40 ms. asyncio sees to that
-    # only where a socket knows its protocol, which those of create_server do not. Who is accepted inherits it.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
+    return listener(str(found[0][4][0]), address.port, "--uri")
 
 
-def local(listener: socket.socket) -> Address:
+def local(listening: socket.socket) -> Address:
     """Where a socket really listens, its port told."""
-    name = listener.getsockname()
+    name = listening.getsockname()
     return Address(path=Path(name)) if isinstance(name, str) else Address(name[0], name[1])
 
 
@@ -96,9 +87,9 @@ def listening(address: Address, *, anyone: bool) -> Iterator[socket.socket]:
     Raises:
         DigitdError: as `bound`.
     """
-    with bound(address, anyone=anyone) as listener:
+    with bound(address, anyone=anyone) as service:
         inode = address.path.stat().st_ino if address.path else 0
-        yield listener
+        yield service
     if address.path:
         with suppress(FileNotFoundError):
             if address.path.stat().st_ino == inode:

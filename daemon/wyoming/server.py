@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Callable
 
+from digitd.daemon.stopping import on_signal
 from digitd.daemon.wyoming.conversation import Conversation, Manner
 from digitd.daemon.wyoming.ear import Ear
 from digitd.daemon.wyoming.inbox import MAX_LINE_BYTES
@@ -34,15 +34,14 @@ class Server:
 
     async def run(self, listener: socket.socket, begun: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; `begun` is called once clients may come."""
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+        stop = asyncio.Event()
+        on_signal(stop.set)
         server = await asyncio.start_server(self._admit, sock=listener, limit=MAX_LINE_BYTES)
         looking = asyncio.create_task(self._ear.look(), name="look")
         begun()
         await stop.wait()
         looking.cancel()
-        loop.remove_reader(listener)
+        asyncio.get_running_loop().remove_reader(listener)
         await self._see_out()
         server.close()  # last: it would break one that has just been accepted (python/cpython#109564)
 

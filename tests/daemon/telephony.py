@@ -143,7 +143,8 @@ class Asterisk:
         self.socket = socket.create_connection(("127.0.0.1", port), WITHIN_S)
         self._reading = threading.Thread(target=self._read)
         self._reading.start()
-        self.send(Frame(UUID, self.name.bytes))
+        with suppress(ConnectionError):  # hung up on already, where there is no place
+            self.send(Frame(UUID, self.name.bytes))
 
     def _read(self) -> None:
         with self.socket.makefile("rb") as stream:

@@ -242,7 +242,7 @@ def test_a_port_that_is_taken_is_told(path: Path) -> None:
             [*COMMAND, "telephone", str(path), "--audiosocket", address], capture_output=True, text=True
         )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert f"{address}/tcp cannot be listened on (Address already in use)" in done.stderr
+    assert f"--audiosocket {address}: it cannot be listened on (Address already in use)" in done.stderr
 
 
 def test_other_machines_come_in_where_that_is_wanted(path: Path) -> None:

@@ -186,8 +186,8 @@ def test_a_port_that_is_taken_is_told(web: Web, digitd: Run) -> None:
     port = web.host.rpartition(":")[2]
     ended = digitd("web", "--no-live", "--port", port)
     assert (ended.returncode, ended.stdout) == (2, "")
-    why = f"--port {port}: it cannot be listened on (Address already in use)"
-    assert ended.stderr == f"digitd: error: {why}; name another, or 0 for any that is free\n"
+    why = f"--port 127.0.0.1:{port}: it cannot be listened on (Address already in use)"
+    assert ended.stderr == f"digitd: error: {why}; name another, or 0 for any\n"
 
 
 @pytest.mark.parametrize(
