@@ -37,6 +37,14 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 def _add_release(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument("--name", help="the bundle's name")
+    parser.add_argument(
+        "--with",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="a further run, of a network that hears a stream too: the bundle is the mean of both; may come again",
+    )
     parser.add_argument("--weights", choices=["float32", "float16", "int8"], default="int8", help="how they are stored")
     limits = Limits()
     parser.add_argument(
@@ -106,7 +114,8 @@ def _release(arguments: argparse.Namespace) -> int:
     from digitd.export.staging import Release
 
     limits = Limits(arguments.max_false_per_hour, arguments.max_words, arguments.max_words_entry)
-    item = Release(arguments.name, folder, folder.run, parts, arguments.weights, limits)
+    others = tuple(RunFolder.open(Path(each)) for each in arguments.others)
+    item = Release(arguments.name, folder, folder.run, parts, arguments.weights, limits, others)
     metrics = release(item, out, replace=arguments.replace)
     right = metrics["test"]["always"]["right"]
     print(

@@ -25,6 +25,7 @@ from digitd.daemon.listener import Network, open_network
 from digitd.daemon.settings import as_table
 from digitd.export.weights import Weights
 from digitd.trainer.limits import Limits
+from digitd.trainer.networks import stream
 from digitd.trainer.run_folder import RunFolder
 from digitd.trainer.runfile import Run
 from digitd.trainer.split import Split
@@ -42,18 +43,44 @@ class Release:
     parts: Split
     weights: Weights
     limits: Limits
+    others: tuple[RunFolder, ...] = ()
+    """Runs whose networks, which hear a stream, are joined to it."""
 
 
 def trained(item: Release) -> Any:
-    """The Keras model.
+    """The Keras model; of several runs one that joins theirs.
 
     Raises:
-        ExportError: it is damaged.
+        ExportError: one is damaged, or they do not belong together.
     """
+    if not item.others:
+        return _model(item.folder)
+    for other in item.others:
+        _check_alike(item.folder, other)
+    return stream.together([_model(folder) for folder in (item.folder, *item.others)])
+
+
+def _model(folder: RunFolder) -> Any:
     try:
-        return keras.saving.load_model(item.folder.model)
+        return keras.saving.load_model(folder.model)
     except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise ExportError(f"{item.folder.model}: damaged ({error}); train anew") from error
+        raise ExportError(f"{folder.model}: damaged ({error}); train anew") from error
+
+
+def _check_alike(folder: RunFolder, other: RunFolder) -> None:
+    """Raises ExportError where the networks of two runs do not hear, tell or leave out the same."""
+    one, another = folder.run.stream, other.run.stream
+    if one is None or another is None:
+        raise ExportError(f"{other.path}: only networks that hear a stream are joined")
+    told = {
+        "labels": folder.labels == other.labels,
+        "features": one.features == another.features,
+        "decoding": (one.kind, one.decoding) == (another.kind, another.decoding),
+        "timing": one.timing == another.timing,
+        "split": folder.run.split == other.run.split,
+    }
+    if unlike := [name for name, same in told.items() if not same]:
+        raise ExportError(f"{other.path}: has another {' and '.join(unlike)} than {folder.path}; they cannot be joined")
 
 
 def manifest(item: Release, graph: Graph, parameters: int, **spec: Any) -> Manifest:

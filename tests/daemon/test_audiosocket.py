@@ -33,6 +33,13 @@ def daemon(path: Path) -> Iterator[Daemon]:
         yield running
 
 
+@pytest.fixture
+def idle(tmp_path: Path) -> Iterator[Path]:
+    """Where a daemon is that has not been kept busy: while it is, it lets nobody in."""
+    with closing(begun(tmp_path / "calls")):
+        yield tmp_path / "calls"
+
+
 @pytest.fixture(scope="module")
 def telephone(path: Path, daemon: Daemon) -> Iterator[Telephone]:
     """One for all calls."""
@@ -126,12 +133,10 @@ def test_who_talks_otherwise_is_sent_away_alone(telephone: Telephone, call: Dial
     assert said(telephone.call(caller.stream)) == DEMO_DIGITS
 
 
-def test_many_call_at_once_even_under_one_uuid(tmp_path: Path) -> None:
-    """Of a daemon of their own, which has not been kept busy: it lets nobody in while it is."""
-    path, name = tmp_path / "calls", uuid.uuid4()
+def test_many_call_at_once_even_under_one_uuid(idle: Path) -> None:
+    name = uuid.uuid4()
     with ExitStack() as stack:
-        stack.enter_context(closing(begun(path)))
-        telephone = stack.enter_context(closing(Telephone(path, "--audiosocket", "127.0.0.1:0")))
+        telephone = stack.enter_context(closing(Telephone(idle, "--audiosocket", "127.0.0.1:0")))
         callers = [stack.enter_context(closing(Asterisk(telephone.port(), name=name))) for _ in range(8)]
         for caller in callers:
             caller.say(np.zeros(160, np.int16))
@@ -155,9 +160,8 @@ def test_a_caller_who_has_said_his_string_goes_on_in_the_dialplan(path: Path) ->
         assert [event["digits"] for event in events if event["type"] == "string"] == [DEMO_DIGITS]
 
 
-@pytest.mark.usefixtures("daemon")
-def test_a_call_more_than_there_are_places_for_is_hung_up(path: Path) -> None:
-    with closing(Telephone(path, "--audiosocket", "127.0.0.1:0", "--calls", "1")) as telephone:
+def test_a_call_more_than_there_are_places_for_is_hung_up(idle: Path) -> None:
+    with closing(Telephone(idle, "--audiosocket", "127.0.0.1:0", "--calls", "1")) as telephone:
         first = Asterisk(telephone.port())
         first.say(np.zeros(800, np.int16))
         telephone.logged("begins")
@@ -169,9 +173,8 @@ def test_a_call_more_than_there_are_places_for_is_hung_up(path: Path) -> None:
         first.finished()
 
 
-@pytest.mark.usefixtures("daemon")
-def test_those_who_came_in_together_are_no_more_calls_than_there_are_places_for(path: Path) -> None:
-    with closing(Telephone(path, "--audiosocket", "127.0.0.1:0", "--calls", "2")) as telephone, ExitStack() as stack:
+def test_those_who_came_in_together_are_no_more_calls_than_there_are_places_for(idle: Path) -> None:
+    with closing(Telephone(idle, "--audiosocket", "127.0.0.1:0", "--calls", "2")) as telephone, ExitStack() as stack:
         first = stack.enter_context(closing(Asterisk(telephone.port())))
         first.say(np.zeros(800, np.int16))
         assert telephone.event()["type"] == "ready"

@@ -11,10 +11,12 @@ take twice as long.
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 
 def _axes() -> tuple[int, int]:
@@ -103,27 +105,64 @@ def without_phones(model: Any) -> Any:
     return keras.Model(model.input, model.get_layer(LOGITS).output, name=model.name)
 
 
+def hidden(model: Any) -> Any:
+    """The same network without its last layer."""
+    return keras.Model(model.input, model.get_layer(LOGITS).input)
+
+
+JOINT = "+"
+"""Between the names of networks that are joined."""
+
+
+def together(models: Sequence[Any]) -> Any:
+    """One network whose logits are the mean of several networks' of the same labels.
+
+    Networks that were trained from other beginnings or of other forms err in other places. The mean of their logits is
+    one last layer over all that theirs are shown, so what is made of one network can be made of these.
+    """
+    if len(models) == 1:
+        return models[0]
+    (n_outputs,), (n_mels,) = {m.output_shape[-1] for m in models}, {m.input_shape[-1] for m in models}
+    frames = keras.Input((None, n_mels), name="frames")
+    last = keras.layers.Dense(n_outputs, name=LOGITS)
+    logits = last(keras.layers.Concatenate()([hidden(model)(frames) for model in models]))
+    kernels, biases = zip(*(model.get_layer(LOGITS).get_weights() for model in models), strict=True)
+    last.set_weights([np.concatenate(kernels) / len(models), np.mean(biases, axis=0)])
+    return keras.Model(frames, logits, name=JOINT.join(model.name for model in models))
+
+
 def stepping(trained: Any) -> Any:
     """The same network with its past in a state: (frames, state) -> (posteriors, next state)."""
     layout = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_first")
     try:
-        model = _stepping(trained)
+        return _stepping(trained)
     finally:
         keras.config.set_image_data_format(layout)
-    found = trained.get_weights()  # of older networks some have fewer dimensions
-    model.set_weights([old.reshape(new.shape) for old, new in zip(found, model.get_weights(), strict=True)])
-    return model
 
 
 def _stepping(trained: Any) -> Any:
     n_mels, n_outputs = trained.input_shape[-1], trained.output_shape[-1]
-    layers, meter = _layers(trained.name), Meter()
-    layers(keras.Input((None, n_mels)), n_outputs, meter)
+    networks = [_layers(name) for name in trained.name.split(JOINT)]
+    meter = Meter()
+    for layers in networks:
+        layers(keras.Input((None, n_mels)), n_outputs, meter)
     frames, state = keras.Input((None, n_mels), name="frames"), keras.Input((meter.size,), name="state")
-    memory = Memory(state)
-    posteriors = keras.layers.Softmax()(layers(frames, n_outputs, memory))
-    return keras.Model([frames, state], [posteriors, memory.next_state], name=trained.name)
+    memory, shown = Memory(state), []
+    parts = [each for each in trained.layers if isinstance(each, keras.Model)] or [hidden(trained)]
+    for layers, part in zip(networks, parts, strict=True):
+        logits = layers(frames, n_outputs, memory)
+        shown.append(keras.Model([frames, state], logits).get_layer(LOGITS).input)
+        _fill(keras.Model([frames, state], shown[-1]), part.get_weights())
+    last = keras.layers.Dense(n_outputs)
+    logits = last(shown[0] if len(shown) == 1 else keras.layers.Concatenate()(shown))
+    last.set_weights(trained.get_layer(LOGITS).get_weights())
+    return keras.Model([frames, state], [keras.layers.Softmax()(logits), memory.next_state])
+
+
+def _fill(model: Any, weights: list[NDArray[np.float32]]) -> None:
+    """Set weights, of which an older network's may have fewer dimensions."""
+    model.set_weights([old.reshape(new.shape) for old, new in zip(weights, model.get_weights(), strict=True)])
 
 
 def _layers(name: str) -> Layers:
