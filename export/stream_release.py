@@ -10,6 +10,7 @@ from digitd.daemon import bundle
 from digitd.daemon.bundle import Graph, Manifest, Thresholds
 from digitd.daemon.mode import Mode
 from digitd.daemon.spotter import Spotter
+from digitd.daemon.stream_decoder import Kind
 from digitd.daemon.stream_features import MelStream
 from digitd.export import golden, staging, stream_card, stream_convert, weights
 from digitd.export.convert import OUTPUT
@@ -29,6 +30,8 @@ NOTHING_IS_SURE = 1.0
 RULE_GAIN = 4
 """A threshold that by itself gives so many times too many false digits is not tried with the rule for digits inside
 other speech: of 88 false ones, three in ten have a pause after them."""
+HARDLY_WORSE = 0.005
+"""Of the digits: two or three of the 489 of the validation part."""
 CALIBRATED_FROM = 0.2
 """Digits that reach this mean posterior tell how posteriors become confidences: fewer would not show the wrong ones."""
 
@@ -68,7 +71,7 @@ def stage(item: Release, staged: Path) -> dict[str, Any]:
     parts = {part: getattr(item.parts, part) for part in ("validation", "test")}
     tests = {name: PartTest(members, item.folder.labels, spec.sample_rate_hz, seen) for name, members in parts.items()}
     curves = {name: test.curve(spotter) for name, test in tests.items()}
-    manifest = dataclasses.replace(manifest, thresholds=thresholds(curves["validation"], item.limits))
+    manifest = dataclasses.replace(manifest, thresholds=thresholds(curves["validation"], item.limits, config.kind))
     if manifest.kind == "connected":
         manifest = _with_rule(staged, manifest, curves["validation"], tests["validation"], item.limits)
     heard = tests["validation"].reliability(_spotter(staged, manifest), CALIBRATED_FROM)
@@ -86,8 +89,12 @@ def stage(item: Release, staged: Path) -> dict[str, Any]:
     return metrics
 
 
-def thresholds(points: list[Point], limits: Limits) -> Thresholds:
-    """Of each mode the threshold with most digits right of those that hold its limits; the highest where none does."""
+def thresholds(points: list[Point], limits: Limits, kind: Kind) -> Thresholds:
+    """Of each mode the threshold with most digits right of those that hold its limits; the highest where none does.
+
+    Of a connected bundle's in mode `entry` the lowest one that is hardly worse: digits of strings are not said as
+    clearly as the single ones that were counted, and would be lost.
+    """
     entry_per_hour = float("inf")  # where digits are expected, nobody talks of other things
     rules: dict[Mode, tuple[float, float]] = {
         "always": (limits.max_words, limits.max_false_per_hour),
@@ -97,12 +104,17 @@ def thresholds(points: list[Point], limits: Limits) -> Thresholds:
         mode: max((p for p in points if p.holds(*rule)), key=lambda p: p.right, default=points[-1]).threshold
         for mode, rule in rules.items()
     }
+    lowest = ", and the lowest that is hardly worse" if kind == "connected" else ""
+    if kind == "connected":
+        best = max((p.right for p in points if p.holds(*rules["entry"])), default=1.0)
+        as_good = (p.threshold for p in points if p.holds(*rules["entry"]) and p.right >= best - HARDLY_WORSE)
+        chosen["entry"] = min(as_good, default=chosen["entry"])
     chosen["entry"] = min(chosen["entry"], chosen["always"])
     return Thresholds(
         **chosen,
         calibration=f"of {len(points)} those with most digits right that give on the validation part: always at most "
         f"{limits.max_false_per_hour:g} false digits an hour of running speech and of noise and a digit on at most "
-        f"{limits.max_words:.1%} of other words; entry on at most {limits.max_words_entry:.1%}",
+        f"{limits.max_words:.1%} of other words; entry on at most {limits.max_words_entry:.1%}{lowest}",
     )
 
 

@@ -156,6 +156,31 @@ def test_a_released_bundle_hears_a_stream(digitd: Digitd, trained: Path, tmp_pat
     assert heard.returncode == 0, heard.stderr
 
 
+def test_two_runs_become_one_bundle(digitd: Digitd, trained: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "twin"
+    shutil.copytree(trained, twin)
+    done = digitd("export", trained, "--with", twin, "--name", "both", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    alone = digitd("export", trained, "--name", "alone", "--out", tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    both, one = (Spotter(bundle.load(str(tmp_path / name)), "cpu") for name in ("both", "alone"))
+    frames = one.bundle.golden.features[np.newaxis]
+    found, wanted = both.step(frames, both.silence())[0], one.step(frames, one.silence())[0]
+    np.testing.assert_allclose(found, wanted, atol=1e-3)  # the mean of twins; their last layer is stored in one
+    assert both.spec.state_size == 2 * one.spec.state_size
+
+
+def test_runs_that_do_not_belong_together_are_not_joined(digitd: Digitd, trained: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(trained, other)
+    text = (other / "run.toml").read_text()
+    (other / "run.toml").write_text(text.replace("n_mels = 40", "n_mels = 32"))
+    done = digitd("export", trained, "--with", other, "--name", "both", "--out", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "has another features than" in done.stderr
+    assert not (tmp_path / "both").exists()
+
+
 def test_a_bundle_is_evaluated_through_the_pipeline(
     digitd: Digitd, run_file: Path, trained: Path, tmp_path: Path
 ) -> None:

@@ -110,7 +110,7 @@ def hidden(model: Any) -> Any:
     return keras.Model(model.input, model.get_layer(LOGITS).input)
 
 
-JOINT = "+"
+JOINT = "."
 """Between the names of networks that are joined."""
 
 
