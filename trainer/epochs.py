@@ -33,7 +33,8 @@ def save_network(folder: RunFolder, name: str, model: Any) -> None:
 
 def _in_float32(layer: Any) -> Any:
     """The same layer, computing in float32; weights are float32 in every precision that a run may ask for."""
-    return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    precise = {"dtype": "float32"} if isinstance(layer, keras.layers.Layer) else {}  # an operation goes by its input
+    return type(layer).from_config({**layer.get_config(), **precise})
 
 
 class SaveEpoch(keras.callbacks.Callback):  # type: ignore[misc]

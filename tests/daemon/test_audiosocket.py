@@ -5,7 +5,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +182,8 @@ def test_those_who_came_in_together_are_no_more_calls_than_there_are_places_for(
         third.wait(1)  # both are let in: there is one place left, and neither has taken it yet
         second.say(np.zeros(800, np.int16))
         assert telephone.event()["type"] == "ready"
-        third.say(np.zeros(800, np.int16))
+        with suppress(ConnectionError):  # hung up on after the first frame
+            third.say(np.zeros(800, np.int16))
         assert third.finished()[-1] == Frame(HANG_UP)
         telephone.logged(f"{third.stream}: no place")
 
