@@ -68,7 +68,7 @@ function _shtab_digitd_using
 end
 
 set -g _shtab_digitd_commands run devices doctor config watch mode listen calibrate type web telephone gateway wyoming models transcribe data 'data fetch' train sweep evaluate export bench
-set -g _shtab_digitd_opts_with_value --address --after --as --audio --audiosocket --calls --certificate --channels --clients --config --depth-ms --engine --events --format --from --host --idle --idle-pause --idle-s --instances --key --keyboard --layout --listen --log-level --long --max-batch --max-delay-ms --max-false-per-hour --max-words --max-words-entry --mode --model --most --most-per-token --most-streams --name --new-token --on --only --origin --out --pace --part --patience --pause-string --port --processes --provider --rate --recording --report --rows --rtp --runs --seed --separator --sha256 --sink --source --speakers --takes --target --tokens --uri --url --wait-s --weights --window --zeroconf
+set -g _shtab_digitd_opts_with_value --address --after --as --audio --audiosocket --calls --certificate --channels --clients --config --depth-ms --engine --events --format --from --host --idle --idle-pause --idle-s --instances --key --keyboard --layout --listen --log-level --long --max-batch --max-delay-ms --max-false-per-hour --max-words --max-words-entry --mode --model --most --most-per-token --most-streams --name --new-token --on --only --origin --out --pace --part --patience --pause-string --port --processes --provider --rate --recording --report --rows --rtp --runs --seed --separator --sha256 --sink --source --speakers --takes --target --tokens --uri --url --wait-s --weights --window --with --zeroconf
 
 complete -c digitd -e
 complete -c digitd -f
@@ -269,6 +269,7 @@ complete -c digitd -n '_shtab_digitd_using export' -l target -xka "bundle triton
 complete -c digitd -n '_shtab_digitd_using export' -l out -xka "(__fish_complete_directories)" -d 'the folder of bundles, or with --target triton of served models'
 complete -c digitd -n '_shtab_digitd_using export' -l replace -d 'put it in the place of what has that name'
 complete -c digitd -n '_shtab_digitd_using export' -l name -x -d 'the bundle'"'"'s name'
+complete -c digitd -n '_shtab_digitd_using export' -l with -x -d 'a further run, of a network that hears a stream too: the bundle is the mean of both; may come again'
 complete -c digitd -n '_shtab_digitd_using export' -l weights -xka "float32 float16 int8" -d 'how they are stored'
 complete -c digitd -n '_shtab_digitd_using export' -l max-false-per-hour -x -d 'always mode: false digits an hour of running speech and of noise (default 15)'
 complete -c digitd -n '_shtab_digitd_using export' -l max-words -x -d 'always mode: share of other words that give a digit (default 0.0125)'
