@@ -14,6 +14,7 @@ Kind = Literal["isolated", "connected"]
 
 
 ROUNDING = 1e-9
+"""Sums of floats may be so much off: an output is never waited for that is not needed."""
 RISEN_SHARE = 0.1
 """The same digit is said again where its share is so much more than the least that it had since."""
 

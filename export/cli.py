@@ -90,8 +90,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     from digitd.daemon.settings import from_table
     from digitd.export.triton import export
 
-    if arguments.out is None or arguments.name is not None:
-        raise ExportError("--target triton takes --out DIR, and the name is the bundle's")
+    if arguments.out is None or arguments.name is not None or arguments.others:
+        raise ExportError("--target triton takes --out DIR and one bundle, whose name it keeps: no --name, no --with")
     given = {name: getattr(arguments, name) for name in ("instances", "max_batch", "max_delay_ms")}
     serving = from_table(Serving, {key: value for key, value in given.items() if value is not None}, COMMAND_LINE)
     bundle = load(arguments.what)
